@@ -1,0 +1,34 @@
+"""What happens after every iteration: the record and the line that `verbose` prints."""
+
+import time
+
+import numpy as np
+
+
+class IterationRecorder:
+    """An `on_iteration` hook that keeps each iteration's metrics, and prints them if asked.
+
+    Parameters
+    ----------
+    verbose : int
+        0 for silence, otherwise a line per iteration.
+    """
+
+    def __init__(self, verbose=0):
+        self._verbose = verbose
+        self._start = time.perf_counter()
+        self._rows = []
+
+    def __call__(self, state):
+        """Record; never asks the solver to stop."""
+        row = {"n_iter": state.n_iter, **state.metrics, "time": time.perf_counter() - self._start}
+        self._rows.append(row)
+        if self._verbose:
+            columns = (f"{name} {value:.6g}" for name, value in row.items() if name != "n_iter")
+            print(f"[SoftmaxRegression] iteration {state.n_iter}: " + ", ".join(columns))
+        return False
+
+    def history(self):
+        """The record as a dict of arrays of equal length."""
+        names = self._rows[0] if self._rows else ()
+        return {name: np.array([row[name] for row in self._rows]) for name in names}

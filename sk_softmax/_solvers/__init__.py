@@ -1,0 +1,30 @@
+"""Solvers: one file each, and one line in `SOLVERS`.
+
+A solver is a dataclass whose fields are parameters of the estimator by the same names. It
+offers ``minimize(objective, theta, on_iteration) -> SolverResult``, knows the objective
+only through `value_and_gradient` and its kin, and nothing of scikit-learn's estimators.
+"""
+
+from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
+from sk_softmax._solvers._lbfgs import LBFGS
+from sk_softmax._solvers._sgd import SGD
+
+__all__ = ["SOLVERS", "IterationState", "SolverResult", "StopReason", "choose_solver"]
+
+SOLVERS = {"lbfgs": LBFGS, "sgd": SGD}
+
+# Multiply-adds of one product of X with all classes from which an evaluation takes about
+# a second on two cores, and a fit by L-BFGS-B a minute or more.
+_LARGE_PROBLEM = 1e10
+
+
+def choose_solver(n_stored, n_classes):
+    """The solver that ``solver="auto"`` takes, from the shape of the data alone.
+
+    L-BFGS-B is the answer as long as it can be waited for: it reaches the minimum, needs no
+    tuning and is deterministic. One evaluation multiplies the `n_stored` values of X (all of
+    them if dense, the stored ones if sparse) by `n_classes` coefficients twice; above 1e10
+    products, where an evaluation takes about a second on two cores, a few epochs of SGD are
+    of use long before L-BFGS-B is.
+    """
+    return "sgd" if n_stored * n_classes > _LARGE_PROBLEM else "lbfgs"

@@ -1,0 +1,41 @@
+"""What every solver reports: during a run, and at its end."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+
+class StopReason(StrEnum):
+    """Why a solver ended; `str` of it is the estimator's `stop_reason_`."""
+
+    TOL = "tol"
+    MAX_ITER = "max_iter"
+    PRECISION = "precision"
+    NO_IMPROVEMENT = "no_improvement"
+    DIVERGED = "diverged"
+    CALLBACK = "callback"
+
+
+@dataclass(frozen=True)
+class IterationState:
+    """One iteration (L-BFGS-B) or epoch (SGD), as `on_iteration` sees it.
+
+    `metrics` maps names to floats and has the same keys in every iteration of a solver:
+    they become the columns of `history_`.
+    """
+
+    n_iter: int
+    theta: np.ndarray
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class SolverResult:
+    """Where a solver ended: parameters, objective, iterations done, and why it stopped."""
+
+    theta: np.ndarray
+    value: float
+    n_iter: int
+    converged: bool
+    stop_reason: StopReason

@@ -1,0 +1,86 @@
+"""Row threads, and BLAS pools held at one thread while they run.
+
+NumPy and SciPy each bring a BLAS with a pool of its own. A pool that has just finished a
+product keeps its cores spinning for a while, so two pools used in turn wait for each other:
+on a table of 2000 x 64 that alone costs a factor of twenty. While a fit runs, every BLAS is
+therefore held at one thread, and the cores go to threads that each own a range of rows.
+"""
+
+import functools
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from joblib import effective_n_jobs
+from threadpoolctl import ThreadpoolController
+
+
+@functools.cache
+def _blas():
+    """Controller of the loaded BLAS libraries; finding them costs milliseconds."""
+    return ThreadpoolController().select(user_api="blas")
+
+
+class _BlasHold:
+    """Holds every BLAS of the process at one thread as long as anyone asks for it.
+
+    The limit is global to the process while fits may run in several Python threads: it is
+    set by the first to enter and lifted by the last to leave. The cores that BLAS could use
+    before are shared out between the fits at work.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._holders = 0
+        self._limiter = None
+        self._n_cores = 1
+
+    def __enter__(self):
+        with self._lock:
+            if self._holders == 0:
+                pools = [pool.num_threads for pool in _blas().lib_controllers]
+                self._n_cores = min(pools, default=effective_n_jobs(-1))
+                self._limiter = _blas().limit(limits=1)
+            self._holders += 1
+            return max(1, self._n_cores // self._holders)
+
+    def __exit__(self, *exc_info):
+        with self._lock:
+            self._holders -= 1
+            if self._holders == 0:
+                self._limiter.restore_original_limits()
+
+
+_blas_hold = _BlasHold()
+
+
+class RowThreads:
+    """Context in which `map` spreads work over threads and BLAS calls are single-threaded.
+
+    `n_jobs=None` takes as many threads as BLAS was allowed, so that a fit inside a worker
+    process that joblib limits to one thread keeps to it; a number, by joblib's rules, can
+    only lower that.
+    """
+
+    def __init__(self, n_jobs=None):
+        self.n_jobs = n_jobs
+        self._pool = None
+
+    def __enter__(self):
+        self.n_threads = _blas_hold.__enter__()
+        if self.n_jobs is not None:
+            self.n_threads = min(self.n_threads, effective_n_jobs(self.n_jobs))
+        return self
+
+    def __exit__(self, *exc_info):
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+        _blas_hold.__exit__(*exc_info)
+
+    def map(self, function, items):
+        """``[function(item) for item in items]``, the results in order."""
+        if self.n_threads == 1 or len(items) == 1:
+            return [function(item) for item in items]
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.n_threads, thread_name_prefix="sk_softmax")
+        return list(self._pool.map(function, items))
