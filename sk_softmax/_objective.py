@@ -22,6 +22,8 @@ q_i is the one-hot label, H the cross-entropy; the intercept is not penalised. T
     G_W = 1/S (P - Q) diag(s) X + lam W,    G_b = 1/S (P - Q) s.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from scipy import sparse
 
@@ -83,7 +85,7 @@ class Objective:
                 (rows, _rows_view(self.X, rows))
                 for rows in _slices(first, last, -(-(last - first) // block_rows))
             ]
-            for first, last in zip(edges[:-1], edges[1:], strict=True)
+            for first, last in pairwise(edges)
         ]
 
     def unpack(self, theta):
@@ -188,7 +190,7 @@ def _times_rows(R, X):
 def _slices(first, last, n_slices):
     """`n_slices` slices of nearly equal length that cover ``first .. last``."""
     edges = np.linspace(first, last, n_slices + 1).astype(int)
-    return [slice(*edge) for edge in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(*edge) for edge in pairwise(edges)]
 
 
 def _rows_view(X, rows):

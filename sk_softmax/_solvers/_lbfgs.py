@@ -53,7 +53,7 @@ class LBFGS:
             theta=stage.theta,
             value=stage.value,
             n_iter=stage.n_iter,
-            converged=stage.gap_is_small,
+            converged=bool(stage.gap_is_small),
             stop_reason=stage.reason,
         )
 
