@@ -280,7 +280,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
             data.y,
             data.sample_weight,
             n_classes=n_classes,
-            lam=1 / (C * data.sample_weight.sum()),
+            lam=float(1 / (C * data.sample_weight.sum())),
             fit_intercept=self.fit_intercept,
             threads=threads,
         )
