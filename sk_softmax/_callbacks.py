@@ -10,11 +10,14 @@ class IterationRecorder:
 
     Parameters
     ----------
+    metrics : tuple of str
+        Names of the solver's metrics.
     verbose : int
-        0 for silence, otherwise a line per iteration.
+        0 for silence, otherwise a line for each iteration.
     """
 
-    def __init__(self, verbose=0):
+    def __init__(self, metrics, verbose=0):
+        self._names = ("n_iter", *metrics, "time")
         self._verbose = verbose
         self._start = time.perf_counter()
         self._rows = []
@@ -30,5 +33,4 @@ class IterationRecorder:
 
     def history(self):
         """The record as a dict of arrays of equal length."""
-        names = self._rows[0] if self._rows else ()
-        return {name: np.array([row[name] for row in self._rows]) for name in names}
+        return {name: np.array([row[name] for row in self._rows]) for name in self._names}

@@ -199,7 +199,7 @@ def _rows_view(X, rows):
         return X[rows]
     indptr = X.indptr[rows.start : rows.stop + 1]
     stored = slice(indptr[0], indptr[-1])
-    return sparse.csr_array(
-        (X.data[stored], X.indices[stored], indptr - indptr[0]),
-        shape=(rows.stop - rows.start, X.shape[1]),
-    )
+    block = sparse.csr_array((rows.stop - rows.start, X.shape[1]), dtype=X.dtype)
+    # Handed to the constructor, these views would be copied.
+    block.data, block.indices, block.indptr = X.data[stored], X.indices[stored], indptr - indptr[0]
+    return block

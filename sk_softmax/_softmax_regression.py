@@ -109,8 +109,8 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
     converged_ : bool
         Whether `tol` was met.
     stop_reason_ : str
-        "tol", "max_iter", "precision" (floating point allows no further progress),
-        "no_improvement" or "diverged".
+        "tol", "max_iter", "precision" (floating point allows no further progress) or
+        "no_improvement".
     history_ : dict of ndarray
         One entry per iteration or epoch under each key: "n_iter", "loss", "time" in seconds
         since the start, and "gap", the estimate of f - f*, ("lbfgs") or "learning_rate"
@@ -216,7 +216,10 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         ------
         ValueError
             If the data cannot be used: wrong shapes, NaN or infinity, fewer than two classes
-            with positive weight, labels that are not classes.
+            with positive weight, labels that are not classes; or if "sgd" diverges because
+            the learning rate is too large.
+        FloatingPointError
+            If the objective overflows because values in X are too large.
 
         Warns
         -----
@@ -231,13 +234,13 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
     def _fit(self, X, y, sample_weight):
         """`fit`, on an object of its own."""
         data = check_training_data(self, X, y, sample_weight, self.class_weight)
-        recorder = IterationRecorder(self.verbose)
         with RowThreads(self.n_jobs) as threads:
             objective = self._make_objective(data, threads)
             theta = self._initial_theta(objective, data)
             solver = self._make_solver(objective)
+            recorder = IterationRecorder(solver.metrics, self.verbose)
             result = solver.minimize(objective, theta, recorder)
-        if not np.all(np.isfinite(result.theta)):
+        if result.stop_reason is StopReason.DIVERGED:
             raise ValueError(f"The solver {self._complaint(result)}.")
         self._unpack(objective, result.theta, data)
         self.loss_ = result.value

@@ -66,9 +66,8 @@ class RowThreads:
         self._pool = None
 
     def __enter__(self):
-        self.n_threads = _blas_hold.__enter__()
-        if self.n_jobs is not None:
-            self.n_threads = min(self.n_threads, effective_n_jobs(self.n_jobs))
+        wanted = float("inf") if self.n_jobs is None else effective_n_jobs(self.n_jobs)
+        self.n_threads = min(wanted, _blas_hold.__enter__())
         return self
 
     def __exit__(self, *exc_info):

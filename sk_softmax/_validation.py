@@ -34,21 +34,14 @@ def check_training_data(estimator, X, y, sample_weight, class_weight):
     """
     for name, array in {"X": X, "y": y, "sample_weight": sample_weight}.items():
         _refuse_masked(name, array)
-    X, y = validate_data(
-        estimator, X, y, accept_sparse="csr", dtype=_FLOATS, y_numeric=False, multi_output=False
-    )
+    X, y = validate_data(estimator, X, _plain_labels(y), accept_sparse="csr", dtype=_FLOATS)
     check_classification_targets(y)
     classes, codes = np.unique(column_or_1d(y), return_inverse=True)
     sample_weight = _check_sample_weight(
         sample_weight, X, dtype=np.float64, copy=True, ensure_non_negative=True
     )
     if class_weight is not None:
-        per_class = compute_class_weight(
-            class_weight, classes=classes, y=y, sample_weight=sample_weight
-        )
-        if not (np.all(np.isfinite(per_class)) and np.all(per_class >= 0)):
-            raise ValueError(f"class_weight must be finite and non-negative, got {class_weight!r}.")
-        sample_weight *= per_class[codes]
+        sample_weight *= _class_weights(class_weight, classes, codes, sample_weight)[codes]
     counts = sample_weight > 0
     weighted, y = np.unique(codes[counts], return_inverse=True)
     if len(weighted) < 2:
@@ -63,6 +56,32 @@ def check_training_data(estimator, X, y, sample_weight, class_weight):
         X = X.copy()  # the caller's matrix stays as it is
         X.sum_duplicates()
     return TrainingData(X, y, sample_weight, classes, weighted)
+
+
+def _class_weights(class_weight, classes, codes, sample_weight):
+    """The weight of each class; "balanced" makes those that have weight count alike."""
+    weights = np.ones(len(classes))
+    occurs = np.ones(len(classes), dtype=bool)
+    if class_weight == "balanced":
+        occurs = np.bincount(codes, weights=sample_weight, minlength=len(classes)) > 0
+    rows = occurs[codes]
+    weights[occurs] = compute_class_weight(
+        class_weight,
+        classes=classes[occurs],
+        y=classes[codes[rows]],
+        sample_weight=sample_weight[rows],
+    )
+    if not (np.all(np.isfinite(weights)) and np.all(weights >= 0)):
+        raise ValueError(f"class_weight must be finite and non-negative, got {class_weight!r}.")
+    return weights
+
+
+def _plain_labels(y):
+    """pandas labels that allow missing values, if none is missing, in the type they hold."""
+    plain = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
+    if plain is None or not hasattr(y, "isna") or y.isna().any():
+        return y
+    return y.to_numpy(dtype=plain)
 
 
 def check_data(estimator, X):

@@ -31,6 +31,7 @@ class LBFGS:
     max_iter: int | None
 
     default_max_iter: ClassVar[int] = 1000
+    metrics: ClassVar[tuple[str, ...]] = ("loss", "gap")
 
     def minimize(self, objective, theta, on_iteration):
         """Run stages until one proves convergence in fresh variables, or none gets further."""

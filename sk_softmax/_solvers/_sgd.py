@@ -36,6 +36,7 @@ class SGD:
     random_state: np.random.RandomState
 
     default_max_iter: ClassVar[int] = 100
+    metrics: ClassVar[tuple[str, ...]] = ("loss", "learning_rate")
 
     def minimize(self, objective, theta, on_iteration):
         """Run epochs until the loss stops improving, diverges, or `max_iter` is reached."""

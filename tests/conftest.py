@@ -1,0 +1,73 @@
+from dataclasses import fields
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.utils import check_random_state
+
+from sk_softmax import SoftmaxRegression
+from sk_softmax._objective import Objective
+from sk_softmax._solvers import SOLVERS
+from sk_softmax._threads import RowThreads
+
+
+@pytest.fixture
+def threads():
+    with RowThreads() as threads:
+        yield threads
+
+
+@pytest.fixture
+def make_objective(threads):
+    def make(X, y, s=None, *, lam=0.1, fit_intercept=True, threads=threads):
+        return Objective(
+            X,
+            y,
+            np.ones(len(y)) if s is None else s,
+            n_classes=int(y.max()) + 1,
+            lam=lam,
+            fit_intercept=fit_intercept,
+            threads=threads,
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_solver():
+    def make(name, **parameters):
+        estimator = SoftmaxRegression(name, **parameters)
+        options = {field.name: getattr(estimator, field.name) for field in fields(SOLVERS[name])}
+        if "random_state" in options:
+            options["random_state"] = check_random_state(options["random_state"])
+        return SOLVERS[name](**options)
+
+    return make
+
+
+@pytest.fixture
+def state_of():
+    """A digest of everything that an estimator holds, to the last bit."""
+    return lambda estimator: joblib.hash(vars(estimator))
+
+
+@pytest.fixture
+def fail_at_call(monkeypatch):
+    """Make the k-th call of a method of Objective raise, or return what is given."""
+
+    def install(method, k, outcome):
+        original = getattr(Objective, method)
+        calls = []
+
+        def replacement(self, *args, **kwargs):
+            calls.append(method)
+            if len(calls) < k:
+                return original(self, *args, **kwargs)
+            if isinstance(outcome, type) and issubclass(outcome, BaseException):
+                raise outcome
+            return outcome(*original(self, *args, **kwargs))
+
+        monkeypatch.setattr(Objective, method, replacement)
+        return calls
+
+    return install

@@ -1,0 +1,196 @@
+import numpy as np
+import pytest
+from reference import kkt_residual, make_problem, mean_objective
+from sklearn.datasets import load_wine
+from sklearn.exceptions import ConvergenceWarning
+
+from sk_softmax import SoftmaxRegression
+from sk_softmax._solvers import StopReason
+
+SEEDS = range(3)
+# The diagonal of the Hessian is within this factor of the Hessian for nearly uncorrelated
+# columns, and so is the estimate of the gap.
+GAP_FACTOR = 4
+
+
+def keep_going(state):
+    return False
+
+
+def start(objective):
+    return np.zeros(objective.shape).ravel()
+
+
+@pytest.fixture
+def well_conditioned(make_objective):
+    return lambda seed: make_objective(*make_problem(seed, n=300), lam=0.01)
+
+
+@pytest.fixture
+def minimum(make_solver):
+    def find(objective):
+        solver = make_solver("lbfgs", tol=1e-25, max_iter=10_000)
+        result = solver.minimize(objective, start(objective), keep_going)
+        assert result.converged
+        return result
+
+    return find
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_reported_gap_is_near_the_true_one(well_conditioned, make_solver, minimum, seed):
+    objective = well_conditioned(seed)
+    best = minimum(objective).value
+    states = []
+    solver = make_solver("lbfgs", tol=1e-10)
+    solver.minimize(objective, start(objective), lambda state: states.append(state))
+    true_gaps = np.array([state.metrics["loss"] - best for state in states])
+    reported = np.array([state.metrics["gap"] for state in states])
+    # Far away the objective is no parabola, and below 1e-13 differences are rounding errors.
+    comparable = (true_gaps < 1e-2 * best) & (true_gaps > 1e-12 * best)
+    assert comparable.sum() >= 3
+    ratio = reported[comparable] / true_gaps[comparable]
+    assert ratio.max() < GAP_FACTOR
+    assert ratio.min() > 1 / GAP_FACTOR
+
+
+@pytest.mark.parametrize("tol", [1e-2, 1e-4, 1e-6, 1e-8, 1e-10])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_tol_bounds_the_relative_distance_to_the_minimum(
+    well_conditioned, make_solver, minimum, seed, tol
+):
+    objective = well_conditioned(seed)
+    result = make_solver("lbfgs", tol=tol).minimize(objective, start(objective), keep_going)
+    assert result.converged
+    assert result.stop_reason is StopReason.TOL
+    assert result.value - minimum(objective).value <= GAP_FACTOR * tol * result.value
+
+
+def test_a_looser_tol_stops_earlier(well_conditioned, make_solver):
+    objective = well_conditioned(0)
+    n_iter = [
+        make_solver("lbfgs", tol=tol).minimize(objective, start(objective), keep_going).n_iter
+        for tol in (1e-1, 1e-4, 1e-8, 1e-16)
+    ]
+    assert n_iter == sorted(n_iter)
+    assert n_iter[0] < n_iter[1] < n_iter[-1]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_start_leads_to_the_same_minimum(well_conditioned, make_solver, minimum, seed):
+    objective = well_conditioned(seed)
+    best = minimum(objective)
+    theta = 3 * np.random.default_rng(seed).standard_normal(objective.shape)
+    theta -= theta.mean(axis=0)  # solvers start, and stay, where class rows sum to zero
+    result = make_solver("lbfgs", tol=1e-22).minimize(objective, theta.ravel(), keep_going)
+    # Strong convexity: lam/2 ||W - W*||^2 <= f - f*, for a gap of about 1e-22.
+    W, _ = objective.unpack(result.theta)
+    best_W, _ = objective.unpack(best.theta)
+    np.testing.assert_allclose(W, best_W, atol=1e-9)
+
+
+def test_the_result_belongs_together(make_objective, make_solver):
+    X, y = make_problem(0)
+    s = np.random.default_rng(0).uniform(0.5, 2, size=len(y))
+    objective = make_objective(X, y, s, lam=0.2)
+    states = []
+    solver = make_solver("lbfgs", tol=1e-8)
+    result = solver.minimize(objective, start(objective), lambda state: states.append(state))
+    assert [state.n_iter for state in states] == list(range(1, result.n_iter + 1))
+    assert len({frozenset(state.metrics) for state in states}) == 1
+    for state in states:
+        value = mean_objective(state.theta.reshape(objective.shape), X, y, s, 0.2)
+        assert state.metrics["loss"] == pytest.approx(value, rel=1e-12)
+    np.testing.assert_array_equal(result.theta, states[-1].theta)
+    assert result.value == states[-1].metrics["loss"]
+    assert states[-1].metrics["gap"] <= 1e-8 * result.value
+
+
+@pytest.mark.parametrize("last", [1, 3, 25])
+def test_on_iteration_can_stop_it(make_objective, make_solver, last):
+    X, y = load_wine(return_X_y=True)
+    objective = make_objective(X, y, lam=1e-3)
+    states = []
+
+    def stop_at_last(state):
+        states.append(state)
+        return state.n_iter == last
+
+    result = make_solver("lbfgs", tol=1e-16).minimize(objective, start(objective), stop_at_last)
+    assert result.stop_reason is StopReason.CALLBACK
+    assert not result.converged
+    assert result.n_iter == len(states) == last
+    np.testing.assert_array_equal(result.theta, states[-1].theta)
+
+
+@pytest.mark.parametrize("max_iter", [1, 5, 20, 30])
+def test_max_iter_is_the_number_of_iterations(make_objective, make_solver, max_iter):
+    X, y = load_wine(return_X_y=True)
+    objective = make_objective(X, y, lam=1e-4)
+    solver = make_solver("lbfgs", tol=1e-20, max_iter=max_iter)
+    result = solver.minimize(objective, start(objective), keep_going)
+    assert result.n_iter == max_iter
+    assert result.stop_reason is StopReason.MAX_ITER
+    assert not result.converged
+
+
+def test_max_iter_one_warns_and_says_what_to_do():  # behaviour 36
+    X, y = load_wine(return_X_y=True)
+    model = SoftmaxRegression("lbfgs", max_iter=1)
+    with pytest.warns(ConvergenceWarning, match="increase max_iter or tol"):
+        model.fit(X, y)
+    np.testing.assert_array_equal(model.n_iter_, [1])
+    assert model.stop_reason_ == "max_iter"
+    assert not model.converged_
+
+
+def test_the_end_of_the_arithmetic_is_reported():
+    X, y = load_wine(return_X_y=True)
+    model = SoftmaxRegression("lbfgs", tol=0)
+    with pytest.warns(ConvergenceWarning, match="increase tol"):
+        model.fit(X, y)
+    assert model.stop_reason_ == "precision"
+    assert kkt_residual(model, X, y) < 1e-20
+
+
+@pytest.mark.parametrize("max_iter", [1, None])
+def test_without_tol_nothing_is_said(max_iter):  # every warning is an error in this suite
+    X, y = load_wine(return_X_y=True)
+    model = SoftmaxRegression("lbfgs", tol=None, max_iter=max_iter).fit(X, y)
+    assert not model.converged_
+    assert model.stop_reason_ == ("max_iter" if max_iter else "precision")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_units_of_the_columns_do_not_matter(make_objective, make_solver, seed):
+    X, y = make_problem(seed, n=300)
+    units = np.array([1e-6, 1.0, 1e3, 1e8])
+    values, n_iter = [], []
+    for scale in (np.ones(4), units):
+        # Without a penalty the minimum is the same in any units.
+        objective = make_objective(X * scale, y, lam=0.0)
+        solver = make_solver("lbfgs", tol=1e-10)
+        result = solver.minimize(objective, start(objective), keep_going)
+        assert result.converged
+        values.append(result.value)
+        n_iter.append(result.n_iter)
+    assert values[1] == pytest.approx(values[0], rel=GAP_FACTOR * 1e-10)
+    assert abs(n_iter[1] - n_iter[0]) <= 2
+
+
+@pytest.mark.parametrize("k", [1, 2, 6])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_an_objective_that_is_not_finite_is_an_error(fail_at_call, state_of, k, bad):
+    X, y = load_wine(return_X_y=True)
+    model = SoftmaxRegression("lbfgs").fit(X, y)
+    before = state_of(model)
+    fail_at_call("value_and_gradient", k, lambda value, G: (bad, G))
+    with pytest.raises(FloatingPointError, match="rescale X"):
+        model.fit(X[:100], y[:100])
+    assert state_of(model) == before
+
+
+def test_a_gradient_that_is_not_finite_is_an_error(fail_at_call):
+    fail_at_call("value_and_gradient", 3, lambda value, G: (value, np.full_like(G, np.nan)))
+    with pytest.raises(FloatingPointError, match="rescale X"):
+        SoftmaxRegression("lbfgs").fit(*make_problem(0))

@@ -1,0 +1,260 @@
+import contextlib
+
+import numpy as np
+import pytest
+from reference import make_problem, mean_gradient, mean_objective, model_objective
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import StandardScaler
+
+from sk_softmax import SoftmaxRegression
+from sk_softmax._solvers import StopReason
+
+DATA = {
+    "iris": load_iris,
+    "wine": load_wine,
+    "breast_cancer": load_breast_cancer,
+    "digits": load_digits,
+}
+
+
+def centred_log_priors(y, s, K, p, fit_intercept=True):
+    theta = np.zeros((K, p + fit_intercept))
+    if fit_intercept:
+        log_priors = np.log([s[y == k].sum() / s.sum() for k in range(K)])
+        theta[:, -1] = log_priors - log_priors.mean()
+    return theta
+
+
+def fit(X, y, sample_weight=None, **parameters):
+    model = SoftmaxRegression("sgd", tol=None, **parameters)
+    return model.fit(X, y, sample_weight=sample_weight)
+
+
+def assert_parameters(model, theta, p):
+    """Rows of theta against a model, whose two rows are folded when there are two classes."""
+    if len(theta) == 2:
+        theta = theta[1:] - theta[:1]
+    np.testing.assert_allclose(model.coef_, theta[:, :p], rtol=1e-10, atol=1e-12)
+    intercept = theta[:, p] if theta.shape[1] > p else 0
+    np.testing.assert_allclose(model.intercept_, intercept + np.zeros(len(theta)), rtol=1e-10)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("n_classes", [2, 3, 5])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_full_batches_are_gradient_descent(momentum, n_classes, fit_intercept):  # behaviour 13
+    X, y = make_problem(0, n_classes=n_classes)
+    s, C = np.random.default_rng(0).uniform(0.5, 2, size=len(y)), 0.7
+    model = fit(
+        X,
+        y,
+        s,
+        C=C,
+        learning_rate=0.3,
+        momentum=momentum,
+        batch_size=len(y),
+        max_iter=20,
+        fit_intercept=fit_intercept,
+    )
+    # Two classes: a softmax of two rows at C/2 is the sigmoid model at C.
+    lam = 1 / ((C / 2 if n_classes == 2 else C) * s.sum())
+    theta = centred_log_priors(y, s, n_classes, 4, fit_intercept)
+    velocity = np.zeros_like(theta)
+    losses = []
+    for _ in range(20):
+        losses.append(mean_objective(theta, X, y, s, lam))
+        velocity = momentum * velocity + mean_gradient(theta, X, y, s, lam)
+        theta = theta - 0.3 * velocity
+    assert_parameters(model, theta, 4)
+    np.testing.assert_allclose(model.history_["loss"], losses, rtol=1e-10)
+    assert model.loss_ == pytest.approx(mean_objective(theta, X, y, s, lam), rel=1e-10)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("seed", range(2))
+def test_mini_batches_are_the_loop_written_by_hand(momentum, weighted, seed):
+    n, batch_size, learning_rate, epochs = 50, 16, 0.1, 3
+    X, y = make_problem(seed, n=n)
+    s = np.random.default_rng(seed).uniform(0.5, 2, size=n) if weighted else np.ones(n)
+    model = fit(
+        X,
+        y,
+        s if weighted else None,
+        learning_rate=learning_rate,
+        momentum=momentum,
+        batch_size=batch_size,
+        max_iter=epochs,
+        random_state=seed,
+    )
+    lam = 1 / s.sum()
+    theta = centred_log_priors(y, s, 3, 4)
+    velocity = np.zeros_like(theta)
+    rng = np.random.RandomState(seed)
+    for epoch in range(epochs):
+        order, loss = rng.permutation(n), 0.0
+        for first in range(0, n, batch_size):
+            rows = order[first : first + batch_size]
+            # The mean over the batch, in units of the mean weight of all rows.
+            share = s[rows].sum() / (len(rows) * s.mean())
+            data = X[rows], y[rows], s[rows]
+            batch_loss = share * mean_objective(theta, *data, lam / share)
+            gradient = share * mean_gradient(theta, *data, lam / share)
+            loss += batch_loss * len(rows) / n
+            velocity = momentum * velocity + gradient
+            theta = theta - learning_rate * velocity
+        assert model.history_["loss"][epoch] == pytest.approx(loss, rel=1e-10)
+    assert_parameters(model, theta, 4)
+
+
+def test_history_tells_the_learning_rate():
+    model = fit(*make_problem(0), learning_rate=0.25, max_iter=3)
+    np.testing.assert_array_equal(model.history_["learning_rate"], [0.25] * 3)
+    assert fit(*make_problem(0), max_iter=3).history_["learning_rate"][0] > 0
+
+
+@pytest.mark.parametrize(("n", "rows"), [(5, 5), (300, 8), (700, 10), (20_000, 256)])
+def test_automatic_batches_have_the_size_that_is_documented(n, rows):
+    X, y = make_problem(0, n=n, p=2)
+    automatic = fit(X, y, learning_rate=0.1, max_iter=1, random_state=0)
+    explicit = fit(X, y, learning_rate=0.1, max_iter=1, random_state=0, batch_size=rows)
+    other = fit(X, y, learning_rate=0.1, max_iter=1, random_state=0, batch_size=rows - 1)
+    np.testing.assert_array_equal(automatic.coef_, explicit.coef_)
+    assert not np.array_equal(automatic.coef_, other.coef_)
+
+
+def test_a_batch_holds_at_most_all_rows():
+    X, y = make_problem(0)
+    larger, whole = (
+        fit(X, y, learning_rate=0.1, max_iter=3, batch_size=size, random_state=0)
+        for size in (10**9, len(y))
+    )
+    np.testing.assert_array_equal(larger.coef_, whole.coef_)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("name", DATA)
+def test_the_automatic_learning_rate_works_on_raw_data(name, seed, momentum):
+    X, y = DATA[name](return_X_y=True)
+    model = fit(X, y, max_iter=30, momentum=momentum, random_state=seed)
+    assert model.stop_reason_ == "max_iter"
+    prior = np.bincount(y) / len(y)
+    assert model.loss_ < 0.3 * -(prior @ np.log(prior))
+    assert model.history_["loss"].max() < 3 * model.history_["loss"][0]
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_long_run_reaches_the_minimum_of_lbfgs(n_classes):
+    X, y = load_iris(return_X_y=True)
+    X, y = X[y < n_classes], y[y < n_classes]
+    X = StandardScaler().fit_transform(X)
+    best = SoftmaxRegression("lbfgs", C=0.1, tol=1e-12).fit(X, y)
+    model = fit(X, y, C=0.1, learning_rate=0.03, batch_size=16, max_iter=300, random_state=0)
+    assert best.loss_ < model.loss_ < best.loss_ * (1 + 1e-3)
+    expected = model_objective(model, X, y) / (0.1 * len(y))
+    assert model.loss_ == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("patience", [2, 5])
+def test_it_stops_when_the_loss_stops_falling(patience):
+    X, y = make_problem(0)
+    model = SoftmaxRegression(
+        "sgd", tol=1e-3, learning_rate=1e-9, batch_size=len(y), n_iter_no_change=patience
+    ).fit(X, y)
+    # The first epoch sets the mark, none of those that follow gets below it.
+    np.testing.assert_array_equal(model.n_iter_, [1 + patience])
+    assert model.stop_reason_ == "no_improvement"
+    assert model.converged_
+
+
+def test_it_goes_on_while_the_loss_falls_by_tol():
+    X, y = make_problem(0)
+    model = SoftmaxRegression(
+        "sgd", tol=1e-6, learning_rate=1.0, batch_size=len(y), n_iter_no_change=1, C=0.05
+    ).fit(X, y)
+    loss = model.history_["loss"]
+    assert np.all(loss[1:-1] < loss[:-2] * (1 - 1e-6))
+    assert loss[-1] >= loss[-2] * (1 - 1e-6)
+    assert len(loss) > 5
+
+
+def test_max_iter_warns_and_says_what_to_do():  # behaviour 36
+    model = SoftmaxRegression("sgd", max_iter=1, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="max_iter=1 epochs; increase max_iter or tol"):
+        model.fit(*make_problem(0))
+    np.testing.assert_array_equal(model.n_iter_, [1])
+    assert model.stop_reason_ == "max_iter"
+    assert not model.converged_
+
+
+def test_on_iteration_can_stop_it(make_objective, make_solver):
+    objective = make_objective(*make_problem(0))
+    states = []
+
+    def stop_at_third(state):
+        states.append(state.n_iter)
+        return state.n_iter == 3
+
+    result = make_solver("sgd", tol=None, random_state=0).minimize(
+        objective, np.zeros(objective.shape).ravel(), stop_at_third
+    )
+    assert states == [1, 2, 3]
+    assert result.n_iter == 3
+    assert result.stop_reason is StopReason.CALLBACK
+    assert not result.converged
+    value, _ = objective.value_and_gradient(result.theta)
+    assert result.value == value
+
+
+def test_the_start_is_not_written_to(make_objective, make_solver):
+    objective = make_objective(*make_problem(0))
+    theta = np.zeros(objective.shape).ravel()
+    make_solver("sgd", tol=None, max_iter=2).minimize(objective, theta, lambda state: False)
+    np.testing.assert_array_equal(theta, 0)
+
+
+# Steps of 10 end an epoch at a finite loss of hundreds, steps of 1e300 at infinity.
+@pytest.mark.parametrize("learning_rate", [10.0, 1e300])
+@pytest.mark.parametrize("tol", [1e-6, None])
+def test_divergence_is_reported_with_what_to_do(learning_rate, tol):  # behaviour 47
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxRegression("sgd", learning_rate=learning_rate, tol=tol, random_state=0)
+    # Warnings are errors in this suite: this holds for an error as well as for a warning.
+    with pytest.raises((ConvergenceWarning, ValueError, ArithmeticError)) as report:
+        model.fit(X, y)
+    message = str(report.value)
+    assert "diverged" in message
+    assert "lower learning_rate" in message
+    assert "StandardScaler" in message
+
+
+@pytest.mark.filterwarnings("default::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("learning_rate", [10.0, 1e300])
+@pytest.mark.parametrize("tol", [1e-6, None])
+def test_divergence_keeps_the_old_model(state_of, learning_rate, tol):  # behaviour 47
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxRegression("sgd", tol=None, max_iter=3, random_state=0).fit(X, y)
+    model.set_params(learning_rate=learning_rate, tol=tol)
+    before = state_of(model)
+    with contextlib.suppress(ValueError, ArithmeticError):
+        model.fit(X, y)
+    assert state_of(model) == before
+
+
+def test_divergence_stops_early(make_objective, make_solver):
+    objective = make_objective(*load_iris(return_X_y=True))
+    states = []
+    make_solver("sgd", learning_rate=10.0, tol=None, max_iter=50).minimize(
+        objective, np.zeros(objective.shape).ravel(), lambda state: states.append(state)
+    )
+    assert len(states) < 5
+
+
+def test_a_high_but_useful_learning_rate_is_no_divergence():
+    X, y = load_iris(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    model = fit(X, y, learning_rate=1.0, max_iter=20, random_state=0)
+    assert model.stop_reason_ == "max_iter"
+    assert model.score(X, y) > 0.9

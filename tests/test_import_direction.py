@@ -1,0 +1,67 @@
+"""Imports point one way: rooms know only rooms below them."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import sk_softmax
+
+ROOT = Path(sk_softmax.__file__).parent
+ALLOWED = {
+    "_softmax": set(),
+    "_threads": set(),
+    "_preconditioner": set(),
+    "_objective": {"_softmax"},
+    "_solvers": {"_solvers", "_preconditioner"},
+    "_callbacks": set(),
+    "_validation": set(),
+    "_gradient_check": {"_threads", "_validation"},
+    "_softmax_regression": {
+        "_callbacks",
+        "_objective",
+        "_softmax",
+        "_solvers",
+        "_threads",
+        "_validation",
+    },
+    "__init__": {"_gradient_check", "_softmax_regression"},
+}
+NO_SKLEARN = {"_softmax", "_threads", "_objective", "_preconditioner", "_solvers", "_callbacks"}
+PRIVATE = ("sklearn._loss", "sklearn.linear_model._base", "sklearn.utils._array_api")
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def imports(nodes):
+    """Absolute names of modules that statements import."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def is_in(name, package):
+    return name == package or name.startswith(f"{package}.")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_down(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    room = path.relative_to(ROOT).with_suffix("").parts[0]
+    names = set(imports(ast.walk(tree)))
+    rooms = {name.split(".")[1] for name in names if name.startswith("sk_softmax._")}
+    assert rooms <= ALLOWED[room]
+    if room in NO_SKLEARN:
+        assert not any(is_in(name, "sklearn") for name in names)
+    assert not any(is_in(name, private) for name in names for private in PRIVATE)
+    assert not any(is_in(name, "matplotlib") for name in imports(tree.body))
+
+
+def test_rooms_cannot_know_each_other_in_a_circle():
+    order = list(ALLOWED)
+    for room, below in ALLOWED.items():
+        assert all(order.index(other) <= order.index(room) for other in below)
+    assert {path.relative_to(ROOT).with_suffix("").parts[0] for path in FILES} == set(ALLOWED)

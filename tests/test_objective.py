@@ -1,0 +1,268 @@
+from itertools import combinations
+
+import numpy as np
+import pytest
+from reference import (
+    central_differences,
+    complex_step_gradient,
+    make_problem,
+    mean_gradient,
+    mean_objective,
+    softmax_rows,
+    split,
+)
+from scipy import sparse
+
+from sk_softmax import _objective
+from sk_softmax._objective import Objective
+from sk_softmax._threads import RowThreads
+
+SEEDS = range(3)
+LAYOUTS = {
+    "C": np.ascontiguousarray,
+    "Fortran": np.asfortranarray,
+    "csr": sparse.csr_array,
+    "csr_matrix": sparse.csr_matrix,
+}
+
+
+def with_zeros(X):
+    return np.where(np.abs(X) < 0.5, 0, X)
+
+
+def random_weights(seed, n):
+    return np.random.default_rng(seed).uniform(0.2, 3, size=n)
+
+
+def random_theta(seed, objective):
+    return np.random.default_rng(seed).standard_normal(objective.shape)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Blocks of 64 rows and as many parts as the shape allows."""
+    monkeypatch.setattr(_objective, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(_objective, "_PART_WORK", 1)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_value_and_gradient_equal_the_formula(make_objective, seed, fit_intercept, layout):
+    X, y = make_problem(seed)
+    X, s, lam = with_zeros(X), random_weights(seed, len(y)), 0.3
+    objective = make_objective(LAYOUTS[layout](X), y, s, lam=lam, fit_intercept=fit_intercept)
+    theta = random_theta(seed, objective)
+    value, G = objective.value_and_gradient(theta.ravel())
+
+    def formula(theta):
+        return mean_objective(theta, X, y, s, lam)
+
+    assert value == pytest.approx(formula(theta), rel=1e-13)
+    exact = complex_step_gradient(formula, theta)
+    np.testing.assert_allclose(G.reshape(theta.shape), exact, atol=1e-13)
+
+
+@pytest.mark.parametrize("layout", ["C", "csr"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_gradient_equals_central_differences(make_objective, seed, layout):
+    X, y = make_problem(seed, n_classes=5)
+    objective = make_objective(LAYOUTS[layout](X), y, random_weights(seed, len(y)))
+    theta = random_theta(seed, objective)
+    numeric = central_differences(lambda t: objective.value_and_gradient(t.ravel())[0], theta)
+    G = objective.value_and_gradient(theta.ravel())[1].reshape(theta.shape)
+    np.testing.assert_allclose(G, numeric, atol=1e-8)
+
+
+@pytest.mark.parametrize("layout", ["C", "csr"])
+def test_float32_agrees_within_its_precision(make_objective, layout):
+    X, y = make_problem(0, n=1000)
+    X32 = X.astype(np.float32)
+    single = make_objective(LAYOUTS[layout](X32), y)
+    double = make_objective(X32.astype(np.float64), y)
+    theta = random_theta(0, double).ravel()
+    value, G = single.value_and_gradient(theta)
+    expected_value, expected_G = double.value_and_gradient(theta)
+    assert G.dtype == np.float64
+    assert value == pytest.approx(expected_value, rel=1e-6)
+    np.testing.assert_allclose(G, expected_G, atol=1e-6)
+
+
+@pytest.mark.parametrize("layout", ["C", "csr"])
+def test_many_blocks_equal_one(make_objective, request, layout):
+    X, y = make_problem(0, n=3000)
+    X, s = LAYOUTS[layout](with_zeros(X)), random_weights(0, len(y))
+    whole = make_objective(X, y, s)
+    assert [len(part) for part in whole._parts] == [1]
+    request.getfixturevalue("small_blocks")
+    pieces = make_objective(X, y, s)
+    assert len(pieces._parts) > 1
+    assert all(len(part) > 1 for part in pieces._parts)
+    theta = random_theta(0, whole).ravel()
+    value, G = whole.value_and_gradient(theta)
+    value_of_pieces, G_of_pieces = pieces.value_and_gradient(theta)
+    assert value_of_pieces == pytest.approx(value, rel=1e-14)
+    np.testing.assert_allclose(G_of_pieces, G, atol=1e-14)
+    for sums, sums_of_pieces in zip(whole.curvature(theta), pieces.curvature(theta), strict=True):
+        np.testing.assert_allclose(sums_of_pieces, sums, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("layout", ["C", "csr"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_any_number_of_threads_gives_the_same_bits(make_objective, layout, dtype):
+    X, y = make_problem(0, n=3000)
+    X = LAYOUTS[layout](X.astype(dtype))
+    results = []
+    for n_threads in (1, 2, 3, 5):
+        with RowThreads() as threads:
+            threads.n_threads = n_threads
+            objective = make_objective(X, y, threads=threads)
+            theta = random_theta(0, objective).ravel()
+            value, G = objective.value_and_gradient(theta)
+            results.append((value, G.tobytes(), *(a.tobytes() for a in objective.curvature(theta))))
+    assert len(objective._parts) > 1
+    assert all(result == results[0] for result in results)
+
+
+def test_rows_are_covered_once_for_any_shape(threads, monkeypatch):
+    monkeypatch.setattr(_objective, "_PART_WORK", 1)
+    for n in [2, 3, 63, 64, 65, 129, 1000, 4097]:
+        for block_bytes in (1, 2**14, 2**30):
+            monkeypatch.setattr(_objective, "_BLOCK_BYTES", block_bytes)
+            X = np.arange(float(n))[:, np.newaxis]
+            y = np.arange(n) % 2
+            objective = Objective(
+                X, y, np.ones(n), n_classes=2, lam=0.0, fit_intercept=True, threads=threads
+            )
+            blocks = [block for part in objective._parts for _, block in part]
+            np.testing.assert_array_equal(np.concatenate(blocks), X)
+
+
+def test_the_intercept_is_not_penalised(make_objective):
+    X, y = make_problem(0)
+    free, penalised = make_objective(X, y, lam=0.0), make_objective(X, y, lam=2.0)
+    theta = random_theta(0, free)
+    W, _ = split(theta, X.shape[1])
+    value, G = free.value_and_gradient(theta.ravel())
+    penalised_value, penalised_G = penalised.value_and_gradient(theta.ravel())
+    difference = (penalised_G - G).reshape(theta.shape)
+    np.testing.assert_allclose(difference[:, :-1], 2 * W, rtol=1e-12)
+    np.testing.assert_array_equal(difference[:, -1], 0)
+    assert penalised_value - value == pytest.approx((W**2).sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize("layout", ["C", "csr"])
+def test_batch_estimates_average_to_the_whole(make_objective, layout):
+    X, y = make_problem(0, n=6)
+    s = random_weights(0, len(y))
+    objective = make_objective(LAYOUTS[layout](X), y, s)
+    theta = random_theta(0, objective).ravel()
+    value, G = objective.value_and_gradient(theta)
+    for size in (1, 2, 5):
+        estimates = [
+            objective.batch_value_and_gradient(theta, np.array(rows))
+            for rows in combinations(range(len(y)), size)
+        ]
+        assert np.mean([v for v, _ in estimates]) == pytest.approx(value, rel=1e-13)
+        np.testing.assert_allclose(np.mean([g for _, g in estimates], axis=0), G, atol=1e-14)
+
+
+def test_a_partition_into_unequal_batches_averages_to_the_whole(make_objective):
+    X, y = make_problem(1, n=50)
+    objective = make_objective(X, y, random_weights(1, 50))
+    theta = random_theta(1, objective).ravel()
+    value, G = objective.value_and_gradient(theta)
+    order = np.random.default_rng(0).permutation(50)
+    batches = [order[start : start + 16] for start in range(0, 50, 16)]
+    assert len(batches[-1]) == 2
+    estimates = [objective.batch_value_and_gradient(theta, rows) for rows in batches]
+    share = np.array([len(rows) / 50 for rows in batches])
+    assert share @ [v for v, _ in estimates] == pytest.approx(value, rel=1e-13)
+    np.testing.assert_allclose(share @ [g for _, g in estimates], G, atol=1e-14)
+
+
+def test_an_integer_weight_counts_as_repetitions(make_objective):
+    X, y = make_problem(2)
+    repetitions = np.random.default_rng(2).integers(1, 4, size=len(y))
+    weighted = make_objective(X, y, repetitions.astype(float))
+    repeated = make_objective(np.repeat(X, repetitions, axis=0), np.repeat(y, repetitions))
+    theta = random_theta(2, weighted).ravel()
+    value, G = weighted.value_and_gradient(theta)
+    repeated_value, repeated_G = repeated.value_and_gradient(theta)
+    assert value == pytest.approx(repeated_value, rel=1e-13)
+    np.testing.assert_allclose(G, repeated_G, atol=1e-14)
+
+
+def test_log_priors_are_the_weighted_frequencies(make_objective):
+    X, y = make_problem(0)
+    s = random_weights(0, len(y))
+    objective = make_objective(X, y, s)
+    frequencies = [s[y == k].sum() / s.sum() for k in range(3)]
+    np.testing.assert_allclose(np.exp(objective.log_priors()), frequencies, rtol=1e-13)
+    theta = np.zeros(objective.shape)
+    theta[:, -1] = objective.log_priors()
+    # The best constant: with zero coefficients the intercepts are stationary.
+    G = objective.value_and_gradient(theta.ravel())[1].reshape(theta.shape)
+    np.testing.assert_allclose(G[:, -1], 0, atol=1e-15)
+
+
+@pytest.mark.parametrize("layout", ["C", "csr"])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_curvature_equals_the_dense_formula(make_objective, fit_intercept, layout):
+    X, y = make_problem(0, n=200)
+    X, s = with_zeros(X + 1), random_weights(0, 200)
+    objective = make_objective(LAYOUTS[layout](X), y, s, fit_intercept=fit_intercept)
+    theta = random_theta(0, objective)
+    weight, mean, variance = objective.curvature(theta.ravel())
+    W, b = split(theta, X.shape[1])
+    P = softmax_rows(X @ W.T + b)
+    for k in range(3):
+        c = s / s.sum() * P[:, k] * (1 - P[:, k])
+        centre = c @ X / c.sum() if fit_intercept else np.zeros(X.shape[1])
+        assert weight[k] == pytest.approx(c.sum(), rel=1e-13)
+        np.testing.assert_allclose(mean[k], centre, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(variance[k], c @ (X - centre) ** 2, rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_curvature_is_the_diagonal_of_the_hessian(make_objective, seed):
+    X, y = make_problem(seed)
+    s = random_weights(seed, len(y))
+    objective = make_objective(X, y, s, lam=0.0, fit_intercept=False)
+    theta = random_theta(seed, objective)
+    _, _, variance = objective.curvature(theta.ravel())
+    for index in np.ndindex(theta.shape):
+        step = np.zeros(theta.shape)
+        step[index] = 1e-5
+        up, down = (mean_gradient(theta + sign * step, X, y, s, 0.0)[index] for sign in (1, -1))
+        assert variance[index] == pytest.approx((up - down) / 2e-5, abs=1e-9)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("index_dtype", [np.int32, np.int64])
+def test_blocks_share_the_memory_of_the_data(make_objective, layout, index_dtype):
+    X, y = make_problem(0, n=1000)
+    X = LAYOUTS[layout](X)
+    if sparse.issparse(X):
+        X.indices, X.indptr = X.indices.astype(index_dtype), X.indptr.astype(index_dtype)
+    objective = make_objective(X, y)
+    values = X.data if sparse.issparse(X) else X
+    blocks = [block for part in objective._parts for _, block in part]
+    assert len(blocks) > 1
+    for block in blocks:
+        assert np.shares_memory(block.data if sparse.issparse(block) else block, values)
+
+
+def test_without_an_intercept_unpack_gives_none(make_objective):
+    X, y = make_problem(0)
+    for fit_intercept in (True, False):
+        objective = make_objective(X, y, fit_intercept=fit_intercept)
+        theta = random_theta(0, objective)
+        W, b = objective.unpack(theta.ravel())
+        np.testing.assert_array_equal(W, theta[:, :4])
+        if fit_intercept:
+            np.testing.assert_array_equal(b, theta[:, 4])
+        else:
+            assert b is None

@@ -1,0 +1,68 @@
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from reference import make_problem
+from scipy import sparse
+
+from sk_softmax import SoftmaxRegression, _solvers
+from sk_softmax._solvers import SOLVERS, choose_solver
+
+
+@pytest.mark.parametrize(
+    ("n_stored", "n_classes", "solver"),
+    [
+        (150 * 4, 3, "lbfgs"),
+        (60_000 * 784, 10, "lbfgs"),
+        (10**9, 10, "lbfgs"),
+        (10**9 + 1, 10, "sgd"),
+        (1_300_000 * 784, 10, "sgd"),
+    ],
+)
+def test_the_rule_that_is_documented(n_stored, n_classes, solver):
+    assert choose_solver(n_stored, n_classes) == solver
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_solver_asked_for_is_used(solver):
+    model = SoftmaxRegression(solver, tol=None, max_iter=2).fit(*make_problem(0))
+    assert model.solver_ == solver
+    assert model.solver == solver
+
+
+def test_auto_takes_lbfgs_for_a_small_problem():
+    X, y = make_problem(0)
+    model = SoftmaxRegression().fit(X, y)
+    assert model.solver_ == "lbfgs"
+    assert model.solver == "auto"
+    np.testing.assert_array_equal(model.coef_, SoftmaxRegression("lbfgs").fit(X, y).coef_)
+
+
+def test_auto_takes_sgd_for_a_large_problem(monkeypatch):
+    X, y = make_problem(0)
+    monkeypatch.setattr(_solvers, "_LARGE_PROBLEM", X.size * 3 - 1)
+    parameters = {"tol": None, "max_iter": 2, "random_state": 0}
+    model = SoftmaxRegression(**parameters).fit(X, y)
+    assert model.solver_ == "sgd"
+    assert "learning_rate" in model.history_
+    expected = SoftmaxRegression("sgd", **parameters).fit(X, y)
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
+
+
+def test_sparse_data_count_what_they_store(monkeypatch):
+    X, y = make_problem(0)
+    X = np.where(np.abs(X) < 1, 0, X)
+    monkeypatch.setattr(_solvers, "_LARGE_PROBLEM", np.count_nonzero(X) * 3)
+    parameters = {"tol": None, "max_iter": 2}
+    assert SoftmaxRegression(**parameters).fit(sparse.csr_array(X), y).solver_ == "lbfgs"
+    assert SoftmaxRegression(**parameters).fit(X, y).solver_ == "sgd"
+
+
+def test_options_of_solvers_are_parameters_of_the_estimator():
+    parameters = SoftmaxRegression().get_params()
+    for solver in SOLVERS.values():
+        assert {field.name for field in fields(solver)} <= set(parameters)
+
+
+def test_every_parameter_is_constrained():
+    assert set(SoftmaxRegression._parameter_constraints) == set(SoftmaxRegression().get_params())

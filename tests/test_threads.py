@@ -1,0 +1,182 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from joblib import Parallel, delayed
+from reference import make_problem
+from threadpoolctl import ThreadpoolController, threadpool_limits
+
+from sk_softmax import SoftmaxRegression
+from sk_softmax._objective import Objective
+from sk_softmax._threads import RowThreads
+
+
+def blas_threads():
+    """Number of threads of each BLAS."""
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    return [library.num_threads for library in libraries]
+
+
+@pytest.fixture(autouse=True)
+def two_blas_threads():
+    """A limit above one, so that holding BLAS at one is seen, on any machine."""
+    with threadpool_limits(2, user_api="blas"):
+        if set(blas_threads()) != {2}:
+            pytest.skip("no BLAS whose threads can be set")
+        yield
+        assert set(blas_threads()) == {2}, "the limit was not restored"
+
+
+def test_blas_is_held_at_one_thread_inside():
+    with RowThreads():
+        assert set(blas_threads()) == {1}
+    assert set(blas_threads()) == {2}
+
+
+def test_a_context_can_be_entered_again():
+    threads = RowThreads()
+    for _ in range(2):
+        with threads:
+            threads.n_threads = 2
+            assert threads.map(abs, [-1, -2]) == [1, 2]
+            assert set(blas_threads()) == {1}
+        assert set(blas_threads()) == {2}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_the_limit_is_restored_after_an_exception(error):
+    def fail(item):
+        raise error
+
+    def work():
+        with RowThreads() as threads:
+            threads.n_threads = 2
+            threads.map(fail, [1, 2, 3])
+
+    with pytest.raises(error):
+        work()
+    assert set(blas_threads()) == {2}
+
+
+@pytest.mark.parametrize("first_out", [0, 1])
+def test_the_last_of_two_contexts_restores_the_limit(first_out):
+    contexts = [RowThreads(), RowThreads()]
+    for context in contexts:
+        context.__enter__()
+    try:
+        contexts[first_out].__exit__(None, None, None)
+        assert set(blas_threads()) == {1}
+    finally:
+        contexts[1 - first_out].__exit__(None, None, None)
+    assert set(blas_threads()) == {2}
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+@pytest.mark.parametrize("n_jobs", [None, 1, 2, 8, -1])
+def test_never_more_threads_than_the_limit_in_force(limit, n_jobs):
+    with threadpool_limits(limit, user_api="blas"), RowThreads(n_jobs) as threads:
+        assert 1 <= threads.n_threads <= (1 if n_jobs == 1 else limit)
+        if n_jobs is None:
+            assert threads.n_threads == limit
+
+
+def test_nested_contexts_share_the_cores():
+    with RowThreads() as outer, RowThreads() as inner:
+        assert (outer.n_threads, inner.n_threads) == (2, 1)
+    with RowThreads() as alone:
+        assert alone.n_threads == 2
+
+
+def test_map_keeps_the_order_of_the_items():
+    second_done = threading.Event()
+
+    def finish_second_first(item):
+        if item == 0:
+            assert second_done.wait(timeout=60)
+        if item == 1:
+            second_done.set()
+        return 10 * item
+
+    with RowThreads() as threads:
+        threads.n_threads = 2
+        assert threads.map(finish_second_first, range(5)) == [0, 10, 20, 30, 40]
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_map_passes_errors_on(n_threads):
+    with RowThreads() as threads:
+        threads.n_threads = n_threads
+        with pytest.raises(ZeroDivisionError):
+            threads.map(lambda item: 1 / item, [1, 0, 2])
+
+
+def test_a_fit_holds_blas_and_restores_it(monkeypatch):
+    seen = []
+    original = Objective.value_and_gradient
+
+    def recording(self, theta):
+        seen.extend(blas_threads())
+        return original(self, theta)
+
+    monkeypatch.setattr(Objective, "value_and_gradient", recording)
+    SoftmaxRegression().fit(*make_problem(0))
+    assert set(seen) == {1}
+    assert set(blas_threads()) == {2}
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
+def test_a_failing_fit_restores_blas(fail_at_call, solver):
+    fail_at_call("value_and_gradient", 1, MemoryError)
+    with pytest.raises(MemoryError):
+        SoftmaxRegression(solver).fit(*make_problem(0))
+    assert set(blas_threads()) == {2}
+
+
+def test_an_n_jobs_that_makes_no_sense_leaves_blas_alone():
+    with pytest.raises(ValueError, match="n_jobs"):
+        SoftmaxRegression(n_jobs=0).fit(*make_problem(0))
+    assert set(blas_threads()) == {2}
+
+
+def fit_and_predict(solver, seed):
+    X, y = make_problem(seed, n=400, p=10)
+    model = SoftmaxRegression(solver, tol=None, max_iter=20, random_state=0).fit(X, y)
+    return model.predict_proba(X)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
+def test_eight_fits_in_threads_give_the_numbers_of_one(solver):
+    expected = [fit_and_predict(solver, seed) for seed in range(16)]
+    with ThreadPoolExecutor(8) as executor:
+        together = list(executor.map(lambda seed: fit_and_predict(solver, seed), range(16)))
+    for one, other in zip(expected, together, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert set(blas_threads()) == {2}
+
+
+def test_fits_that_fail_beside_fits_that_work_restore_blas():
+    X, y = make_problem(0, n=400)
+    bad_X = np.where(X > 2, np.nan, X)
+
+    def work(i):
+        if i % 2:
+            with pytest.raises(ValueError, match="NaN"):
+                SoftmaxRegression().fit(bad_X, y)
+            return None
+        return SoftmaxRegression().fit(X, y).loss_
+
+    with ThreadPoolExecutor(4) as executor:
+        losses = [loss for loss in executor.map(work, range(16)) if loss is not None]
+    assert len(losses) == 8
+    assert len(set(losses)) == 1
+    assert set(blas_threads()) == {2}
+
+
+def test_worker_processes_give_the_same_numbers():
+    X, y = make_problem(0, n=400)
+    model = SoftmaxRegression("sgd", max_iter=5, tol=None, random_state=0)
+    fitted = Parallel(n_jobs=2, backend="loky")(delayed(model.fit)(X, y) for _ in range(2))
+    model.fit(X, y)
+    for worker in fitted:
+        np.testing.assert_array_equal(worker.coef_, model.coef_)
