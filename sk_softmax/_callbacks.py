@@ -27,10 +27,15 @@ class IterationRecorder:
         row = {"n_iter": state.n_iter, **state.metrics, "time": time.perf_counter() - self._start}
         self._rows.append(row)
         if self._verbose:
-            columns = (f"{name} {value:.6g}" for name, value in row.items() if name != "n_iter")
+            columns = (f"{name} {_text(row[name])}" for name in self._names[1:])
             print(f"[SoftmaxRegression] iteration {state.n_iter}: " + ", ".join(columns))
         return False
 
     def history(self):
         """The record as a dict of arrays of equal length."""
         return {name: np.array([row[name] for row in self._rows]) for name in self._names}
+
+
+def _text(value):
+    """A number to six digits; other things as they are."""
+    return value if isinstance(value, str) else f"{value:.6g}"

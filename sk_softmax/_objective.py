@@ -22,19 +22,23 @@ q_i is the one-hot label, H the cross-entropy; the intercept is not penalised. T
     G_W = 1/S (P - Q) diag(s) X + lam W,    G_b = 1/S (P - Q) s.
 """
 
+import copy
+import functools
 from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
 
-from sk_softmax._softmax import cross_entropy, softmax
+from sk_softmax._softmax import cross_entropy
 
 # Bytes of X, logits and residuals that a block may span: its second product should still
 # find the rows of the first in the cache of one core.
-_BLOCK_BYTES = 4 * 2**20
+_BLOCK_BYTES = 3 * 2**19
 # Multiply-adds below which handing a part to a thread costs more than computing it.
 _PART_WORK = 2**19
 _MAX_PARTS = 64
+# Size of X from which evaluations in float32 gain more than they cost.
+_FLOAT32_SIZE = 2**20
 
 
 class Objective:
@@ -42,8 +46,8 @@ class Objective:
 
     The sums over rows are split into parts by the shape of the data alone, each part into
     blocks that fit the cache, and added up in a fixed order: the result is the same to the
-    last bit for any number of threads. Blocks are computed in the precision of X, sums are
-    accumulated in float64.
+    last bit for any number of threads. Blocks are computed in `dtype`, sums are accumulated
+    in float64.
 
     Parameters
     ----------
@@ -60,17 +64,34 @@ class Objective:
         self.X, self.y, self.lam, self.fit_intercept = X, y, lam, fit_intercept
         self.n_samples, self.n_features = X.shape
         self.n_classes = n_classes
+        self.is_sparse = sparse.issparse(X)
+        self.n_stored = X.nnz if self.is_sparse else X.size
         self.sum_weights = float(np.sum(s, dtype=np.float64))
-        self.s = np.asarray(s / self.sum_weights, dtype=X.dtype)  # sums to one
+        self.dtype = X.dtype
+        self.s = np.asarray(s / self.sum_weights, dtype=self.dtype)  # sums to one
         self.shape = (n_classes, self.n_features + fit_intercept)
-        self.n_stored = X.nnz if sparse.issparse(X) else X.size
-        self._threads = threads
+        self.threads = threads
+        # Multiplications that an evaluation is worth when they are those of square products,
+        # which run about four times faster than its own tall and thin ones, two of n p K;
+        # NumPy's and SciPy's overhead is worth 3e6.
+        self.work = 8 * self.n_stored * n_classes + 3e6
         self._parts = self._split_rows()
+
+    def in_float32(self):
+        """The objective as it is computed in float32, block by block; X is not copied.
+
+        The objective itself if nothing is gained by it.
+        """
+        if self.dtype == np.float32 or self.is_sparse or self.X.size < _FLOAT32_SIZE:
+            return self
+        other = copy.copy(self)
+        other.dtype = np.dtype(np.float32)
+        other.s = self.s.astype(np.float32)
+        return other
 
     def _split_rows(self):
         """Parts, each a list of ``(rows, X[rows])`` that shares the memory of X."""
-        n, K = self.n_samples, self.n_classes
-        stored = self.n_stored
+        n, K, stored = self.n_samples, self.n_classes, self.n_stored
         n_parts = min(
             _MAX_PARTS,
             1 + stored * K // _PART_WORK,
@@ -79,14 +100,20 @@ class Objective:
         )
         row_bytes = (stored / n + 2 * K) * self.X.dtype.itemsize
         block_rows = max(64, int(_BLOCK_BYTES / row_bytes))
-        edges = np.linspace(0, n, n_parts + 1).astype(int)
         return [
-            [
-                (rows, _rows_view(self.X, rows))
-                for rows in _slices(first, last, -(-(last - first) // block_rows))
-            ]
-            for first, last in pairwise(edges)
+            [(rows, _rows_view(self.X, rows)) for rows in slices(part, size=block_rows)]
+            for part in slices(slice(0, n), number=n_parts)
         ]
+
+    def map_parts(self, part_sums):
+        """`part_sums` of each part, summed in order; it returns a tuple of arrays or floats.
+
+        A part is a list of ``(rows, X[rows])`` with slices of rows.
+        """
+        totals, *others = self.threads.map(part_sums, self._parts)
+        for sums in others:
+            totals = tuple(total + part for total, part in zip(totals, sums, strict=True))
+        return totals
 
     def unpack(self, theta):
         """Views ``W`` (K, p) and ``b`` (K,) of theta; b is None without an intercept."""
@@ -99,20 +126,16 @@ class Objective:
 
     def value_and_gradient(self, theta):
         """``f(theta)`` and its flat gradient, both float64."""
-        W, b = self._block_parameters(theta)
+        logits = self.logits_at(theta)
 
         def part_sums(blocks):
             loss, G = 0.0, np.zeros(self.shape)
             for rows, X in blocks:
-                loss += self._add_block(X, self.y[rows], self.s[rows], W, b, G)
+                X = self.in_dtype(X)
+                loss += self._add_block(X, self.y[rows], self.s[rows], logits, G)
             return loss, G
 
-        sums = self._threads.map(part_sums, self._parts)
-        loss, G = sums[0]
-        for part_loss, part_G in sums[1:]:
-            loss += part_loss
-            G += part_G
-        return self._penalised(theta, loss, G)
+        return self._penalised(theta, *self.map_parts(part_sums))
 
     def batch_value_and_gradient(self, theta, rows):
         """`value_and_gradient` estimated without bias from an array of `rows`.
@@ -120,57 +143,48 @@ class Objective:
         The sum over the batch is divided by the number of its rows times the mean weight,
         not by the weight that happens to be in it.
         """
-        W, b = self._block_parameters(theta)
         G = np.zeros(self.shape)
-        s = self.s[rows] * self.s.dtype.type(self.n_samples / len(rows))
-        loss = self._add_block(self.X[rows], self.y[rows], s, W, b, G)
+        s = self.s[rows] * self.dtype.type(self.n_samples / len(rows))
+        X = self.in_dtype(self.X[rows])
+        loss = self._add_block(X, self.y[rows], s, self.logits_at(theta), G)
         return self._penalised(theta, loss, G)
 
-    def curvature(self, theta):
-        """Per class, the weight, mean and variance of the columns that shape the Hessian.
+    def logits_at(self, theta):
+        """Function from a block of X to its logits (K, m), both in `dtype`."""
+        W, b = self.unpack(theta)
+        W = np.ascontiguousarray(W, dtype=self.dtype)
+        b = 0 if b is None else b.astype(self.dtype)[:, np.newaxis]
 
-        With c_ik = s_i p_ik (1 - p_ik) / S at `theta`, returns sum_i c_ik of shape (K,), the
-        c-weighted mean of the columns and their second moment about it, both (K, p). They
-        are the diagonal of the Hessian of the mean loss once each class's columns have been
-        centred. Without an intercept nothing is centred and the mean is zero.
+        def logits(X):
+            Z = (X @ W.T).T if self.is_sparse else W @ X.T
+            Z += b
+            return Z
+
+        return logits
+
+    def in_dtype(self, X):
+        """A block of X in `dtype`."""
+        return X.astype(self.dtype, copy=False)
+
+    @functools.cached_property
+    def center(self):
+        """What columns are shifted by in second-order sums, lest these cancel: their mean.
+
+        Zero for sparse X, which stays as it is, and without an intercept.
         """
-        W, b = self._block_parameters(theta)
+        if self.is_sparse or not self.fit_intercept:
+            return np.zeros(self.n_features, dtype=self.dtype)
 
         def part_sums(blocks):
-            c, first, second = np.zeros(self.n_classes), np.zeros(W.shape), np.zeros(W.shape)
-            for rows, X in blocks:
-                P = softmax(self._logits(X, W, b))
-                C = self.s[rows] * P * (1 - P)
-                c += C.sum(axis=1)
-                first += _times_rows(C, X)
-                second += _times_rows(C, X.multiply(X) if sparse.issparse(X) else X * X)
-            return c, first, second
+            return (sum(self.s[rows] @ self.in_dtype(X) for rows, X in blocks),)
 
-        c, first, second = map(sum, zip(*self._threads.map(part_sums, self._parts), strict=True))
-        if not self.fit_intercept:
-            return c, np.zeros_like(first), second
-        mean = first / np.maximum(c, np.finfo(float).tiny)[:, np.newaxis]
-        return c, mean, np.maximum(second - first * mean, 0)
+        return self.map_parts(part_sums)[0].astype(self.dtype)
 
-    def _block_parameters(self, theta):
-        """W and b in the precision of X, b as a column."""
-        W, b = self.unpack(theta)
-        W = np.ascontiguousarray(W, dtype=self.X.dtype)
-        return W, None if b is None else b.astype(self.X.dtype)[:, np.newaxis]
-
-    @staticmethod
-    def _logits(X, W, b):
-        """Logits of one block, (K, m)."""
-        Z = (X @ W.T).T if sparse.issparse(X) else W @ X.T
-        if b is not None:
-            Z += b
-        return Z
-
-    def _add_block(self, X, y, s, W, b, G):
+    def _add_block(self, X, y, s, logits, G):
         """Add one block's gradient to `G`; return its loss."""
-        Z = self._logits(X, W, b)
+        Z = logits(X)
         loss = cross_entropy(Z, y, s)
-        G[:, : self.n_features] += _times_rows(Z, X)
+        G[:, : self.n_features] += times_rows(Z, X)
         if self.fit_intercept:
             G[:, -1] += Z.sum(axis=1, dtype=np.float64)
         return loss
@@ -182,14 +196,16 @@ class Objective:
         return loss + 0.5 * self.lam * float(np.vdot(W, W)), G.ravel()
 
 
-def _times_rows(R, X):
+def times_rows(R, X):
     """``R @ X`` for R (K, m) and the rows X (m, p) of a block."""
     return (X.T @ R.T).T if sparse.issparse(X) else R @ X
 
 
-def _slices(first, last, n_slices):
-    """`n_slices` slices of nearly equal length that cover ``first .. last``."""
-    edges = np.linspace(first, last, n_slices + 1).astype(int)
+def slices(whole, *, number=None, size=None):
+    """Cut a slice into `number` slices, or slices of about `size`, of nearly equal length."""
+    length = whole.stop - whole.start
+    number = number or max(1, -(-length // size))
+    edges = np.linspace(whole.start, whole.stop, number + 1).astype(int)
     return [slice(*edge) for edge in pairwise(edges)]
 
 

@@ -5,56 +5,206 @@ quasi-Newton step itself, and half its square the quasi-Newton estimate of f - f
 
     1/2 ||T' g||^2 = 1/2 g' T T' g  ~  1/2 g' H^-1 g  ~  f - f*.
 
-A change of variables offers `forward` (T v) and `backward` (T' g) on arrays of theta's
-(K, p + 1) layout. The objective itself stays untouched.
+T applies three maps in turn, and its transpose the three in reverse:
+
+- a factor of an approximate inverse Hessian, of which there are three kinds: from its
+  diagonal, from one (p, p) matrix that all classes share, or from one for each class;
+- centring: the model is written in ``x - mu_k`` with a mean mu_k of the columns, which makes
+  intercepts (nearly) independent of coefficients. X is not touched, it may be sparse:
+  ``b_k = c_k - W_k mu_k``;
+- the gauge: adding one vector to all rows of W moves no probability, so theta is projected
+  to class rows that sum to zero, as they do at the minimum. The flat direction becomes
+  exactly flat and its gradient exactly zero.
+
+Only blocks of the Hessian on its diagonal are used. They carry the factor K / (K - 1): within
+the gauge that makes them exact where all classes are equally probable, as at the start, and
+for two classes everywhere. The whole Hessian, (K p)^2 numbers, was tried and left out: what
+slows L-BFGS down is a T made too far from the minimum, not the missing blocks.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
+from scipy.linalg import get_lapack_funcs
+
+from sk_softmax._curvature import (
+    Moments,
+    class_covariances,
+    class_moments,
+    pooled_covariance,
+    rows_per_matrix,
+)
+from sk_softmax._objective import slices
+
+# Numbers in a factor from which its product with a vector is shared out to threads.
+_THREADED_SIZE = 2**20
 
 
-class Diagonal:
-    """Centre the columns, scale them by the Hessian's diagonal, and keep to the gauge.
+class ChangeOfVariables:
+    """``T = gauge . centring . factor`` on arrays of theta's layout (K, p + 1).
 
-    Three factors, applied in this order:
-
-    - scaling by ``(D_kj + lam)^-1/2`` with the diagonal of the Hessian at `theta`, class by
-      class, so that the unit of a column does not matter;
-    - centring: the model is written in ``x - mu_k``, mu_k the columns' mean under the
-      Hessian's weights of class k, which makes intercepts independent of coefficients. X
-      is not touched (it may be sparse): ``b_k = c_k - W_k mu_k``;
-    - the gauge: adding one vector to all rows of W moves no probability, so theta is
-      projected to rows that sum to zero, as they do at the minimum. The flat direction
-      becomes exactly flat and its gradient exactly zero.
+    Parameters
+    ----------
+    objective : Objective
+    apply, apply_transpose : callable
+        The factor and its transpose for the coefficients, (K, p) to (K, p).
+    moments : Moments
+        Weights and means of the columns, by class or one for all.
     """
 
-    def __init__(self, objective, theta):
-        weight, mean, variance = objective.curvature(theta)
-        self._mean = mean if objective.fit_intercept else None
-        self._scale = np.empty(objective.shape)
-        self._scale[:, : objective.n_features] = _inverse_sqrt(
-            # Below this a variance is the rounding error of its sum: the column is constant.
-            np.where(variance > 1e-14 * weight[:, np.newaxis] * mean**2, variance, 0)
-            + objective.lam
-        )
-        if objective.fit_intercept:
-            self._scale[:, -1] = _inverse_sqrt(weight)
+    def __init__(self, objective, apply, apply_transpose, moments):
+        self._apply, self._apply_transpose = apply, apply_transpose
+        self._n_features = objective.n_features
+        self._fit_intercept = objective.fit_intercept
+        self._mean = moments.mean
+        self._intercept_scale = _inverse_sqrt(_gauge_factor(objective) * moments.weight)
 
     def forward(self, V):
         """T v."""
-        theta = V * self._scale
-        if self._mean is not None:
-            theta[:, -1] -= (theta[:, :-1] * self._mean).sum(axis=1)
-        return theta - theta.mean(axis=0)
+        W = self._apply(V[:, : self._n_features])
+        if self._fit_intercept:
+            b = V[:, -1] * self._intercept_scale - (W * self._mean).sum(axis=1)
+            W = np.column_stack([W, b])
+        return W - W.mean(axis=0)
 
     def backward(self, G):
         """T' g."""
         G = G - G.mean(axis=0)
-        if self._mean is not None:
-            G[:, :-1] -= G[:, -1:] * self._mean
-        return G * self._scale
+        if not self._fit_intercept:
+            return self._apply_transpose(G)
+        G_W = self._apply_transpose(G[:, :-1] - G[:, -1:] * self._mean)
+        return np.column_stack([G_W, G[:, -1] * self._intercept_scale])
+
+
+def diagonal(objective, theta):
+    """From the diagonal of the Hessian at theta; any data, no more memory than theta."""
+    moments = class_moments(objective, theta)
+    scale = _inverse_sqrt(_gauge_factor(objective) * moments.variance + objective.lam)
+    return ChangeOfVariables(objective, lambda W: W * scale, lambda W: W * scale, moments)
+
+
+def shared(objective, theta):
+    """From the covariance of the columns, weighted for each class by its curvature.
+
+    At zero coefficients that is the Hessian, a Kronecker product.
+    """
+    moments = class_moments(objective, theta)
+    pooled = moments.pooled()
+    share = _gauge_factor(objective) * moments.weight / pooled.weight
+    inverse = _inverse_cholesky(
+        pooled_covariance(objective, theta, pooled), objective.lam / share.mean()
+    )
+    scale = _inverse_sqrt(share)[:, np.newaxis]
+    moments = Moments(moments.weight, pooled.mean, pooled.variance)
+    return ChangeOfVariables(
+        objective, lambda W: (scale * W) @ inverse, lambda W: (scale * W) @ inverse.T, moments
+    )
+
+
+def class_blocks(objective, theta):
+    """From the Hessian's diagonal blocks at theta, one (p, p) for each class."""
+    K, p = objective.n_classes, objective.n_features
+    gauge = _gauge_factor(objective)
+    moments = class_moments(objective, theta)
+    inverses = np.empty((K, p, p), dtype=objective.dtype)
+
+    def use(k, covariance):
+        covariance *= gauge
+        inverses[k] = _inverse_cholesky(covariance, objective.lam)
+
+    class_covariances(objective, theta, moments, use)
+    parts = slices(slice(0, K), number=min(K, 1 + inverses.size // _THREADED_SIZE))
+
+    def multiply(W, matrices):
+        W = W.astype(objective.dtype)[:, :, np.newaxis]
+        products = objective.threads.map(lambda part: matrices[part] @ W[part], parts)
+        return np.concatenate(products)[:, :, 0].astype(np.float64, copy=False)
+
+    transposed = inverses.transpose(0, 2, 1)
+    return ChangeOfVariables(
+        objective, lambda W: multiply(W, transposed), lambda W: multiply(W, inverses), moments
+    )
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A kind of change of variables; `n_matrices(K)` of (p, p) is what it must factorise."""
+
+    name: str
+    make: Callable
+    n_matrices: Callable
+
+
+RUNGS = (
+    Rung("diagonal", diagonal, lambda K: 0),
+    Rung("shared", shared, lambda K: 1),
+    Rung("class blocks", class_blocks, lambda K: K),
+)
+
+
+class Ladder:
+    """The rungs that the data's shape allows, from the cheapest to the best, and their cost.
+
+    Costs are in evaluations of the objective: two for the moments of the columns, and for
+    each matrix ``m p^2`` multiplications to sum it over m rows and about ``p^3`` to factorise
+    and invert it. Matrices may take 256 MiB, or as much as X if that is more.
+    """
+
+    def __init__(self, objective):
+        p, K = objective.n_features, objective.n_classes
+        matrix_work = (rows_per_matrix(objective) + p) * p**2
+        bytes_allowed = max(2**28, objective.n_stored * objective.X.dtype.itemsize)
+        self._costs = {
+            rung: 2 + rung.n_matrices(K) * matrix_work / objective.work
+            for rung in RUNGS
+            if rung.n_matrices(K) * p**2 * objective.dtype.itemsize <= bytes_allowed
+        }
+
+    def cost(self, rung):
+        """Evaluations that making this change of variables is worth."""
+        return self._costs[rung]
+
+    def first(self):
+        """The best rung that costs no more than 5 evaluations."""
+        return [rung for rung, cost in self._costs.items() if cost <= 5][-1]
+
+    def successor(self, rung):
+        """The next better rung, unless several refreshes of this one would be cheaper."""
+        better = [r for r in self._costs if r.n_matrices(2) > rung.n_matrices(2)]
+        affordable = better and self.cost(better[0]) <= 5 * self.cost(rung)
+        return better[0] if affordable else rung
+
+
+def _gauge_factor(objective):
+    """K / (K - 1)."""
+    return objective.n_classes / (objective.n_classes - 1)
 
 
 def _inverse_sqrt(diagonal):
     """``diagonal^-1/2``, and 0 where it is 0: what nothing depends on is left alone."""
     positive = diagonal > 0
     return np.divide(1.0, np.sqrt(diagonal), out=np.zeros_like(diagonal), where=positive)
+
+
+def _inverse_cholesky(A, ridge):
+    """``L^-1`` with ``L L' = A + ridge I``; overwrites A.
+
+    Columns are scaled to a unit diagonal first. What rounding leaves indefinite gets as much
+    more on that diagonal as it takes.
+    """
+    index = np.diag_indices_from(A)
+    A[index] += A.dtype.type(ridge)
+    scale = _inverse_sqrt(A[index])
+    A *= scale
+    A *= scale[:, np.newaxis]
+    potrf, trtri = get_lapack_funcs(("potrf", "trtri"), (A,))
+    jitter = 10 * np.finfo(A.dtype).eps
+    failed = True
+    while failed:
+        A[index] = 1 + jitter
+        L, failed = potrf(A.T, lower=True, clean=True)  # A is symmetric; A.T needs no copy
+        jitter *= 10
+    inverse, _ = trtri(L, lower=True, overwrite_c=True)
+    inverse *= scale
+    return inverse

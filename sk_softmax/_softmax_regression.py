@@ -112,9 +112,9 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         "tol", "max_iter", "precision" (floating point allows no further progress) or
         "no_improvement".
     history_ : dict of ndarray
-        One entry per iteration or epoch under each key: "n_iter", "loss", "time" in seconds
-        since the start, and "gap", the estimate of f - f*, ("lbfgs") or "learning_rate"
-        ("sgd").
+        One entry per iteration or epoch under each key: "n_iter", "loss", and "time" in
+        seconds since the start; for "lbfgs" also "gap", the estimate of f - f*,
+        "n_evaluations" so far, and the kind of "preconditioner"; for "sgd" "learning_rate".
 
     See Also
     --------
@@ -138,7 +138,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
     >>> round(model.loss_ * len(y), 3)
     11.078
     >>> round(model.score(X, y), 3)
-    1.0
+    0.994
     """
 
     _parameter_constraints = {

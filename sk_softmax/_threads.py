@@ -77,7 +77,7 @@ class RowThreads:
         _blas_hold.__exit__(*exc_info)
 
     def map(self, function, items):
-        """``[function(item) for item in items]``, the results in order."""
+        """``[function(item) for item in items]``, the results in order; not to be nested."""
         if self.n_threads == 1 or len(items) == 1:
             return [function(item) for item in items]
         if self._pool is None:

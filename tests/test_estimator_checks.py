@@ -19,7 +19,7 @@ checks = parametrize_with_checks(
     [
         SoftmaxRegression(),
         SoftmaxRegression("lbfgs"),
-        SoftmaxRegression("lbfgs", C=1e4, tol=1e-10),
+        SoftmaxRegression("lbfgs", C=1e4, tol=1e-20),
         SoftmaxRegression("lbfgs", class_weight="balanced", n_jobs=1),
         SoftmaxRegression("lbfgs", warm_start=True, tol=None),
         SoftmaxRegression("sgd"),

@@ -11,8 +11,9 @@ ROOT = Path(sk_softmax.__file__).parent
 ALLOWED = {
     "_softmax": set(),
     "_threads": set(),
-    "_preconditioner": set(),
     "_objective": {"_softmax"},
+    "_curvature": {"_softmax", "_objective"},
+    "_preconditioner": {"_objective", "_curvature"},
     "_solvers": {"_solvers", "_preconditioner"},
     "_callbacks": set(),
     "_validation": set(),
@@ -27,7 +28,17 @@ ALLOWED = {
     },
     "__init__": {"_gradient_check", "_softmax_regression"},
 }
-NO_SKLEARN = {"_softmax", "_threads", "_objective", "_preconditioner", "_solvers", "_callbacks"}
+NO_SKLEARN = {
+    *(
+        "_softmax",
+        "_threads",
+        "_objective",
+        "_curvature",
+        "_preconditioner",
+        "_solvers",
+        "_callbacks",
+    )
+}
 PRIVATE = ("sklearn._loss", "sklearn.linear_model._base", "sklearn.utils._array_api")
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -3,9 +3,10 @@ import pytest
 from reference import make_problem, mean_gradient
 from scipy import sparse
 
-from sk_softmax._preconditioner import Diagonal
+from sk_softmax._preconditioner import RUNGS, Ladder, class_blocks, diagonal, shared
 
 LAM = 0.05
+rungs = pytest.mark.parametrize("make", [diagonal, shared, class_blocks])
 
 
 @pytest.fixture(params=[True, False], ids=["intercept", "no intercept"])
@@ -13,9 +14,9 @@ def fit_intercept(request):
     return request.param
 
 
-def raw_problem(seed):
+def raw_problem(seed, n=150, n_classes=3):
     """Columns of very different units and offsets."""
-    X, y = make_problem(seed, n=150)
+    X, y = make_problem(seed, n=n, n_classes=n_classes)
     return X * [1, 1e3, 1e-3, 1] + [0, 1e4, 0, 5], y
 
 
@@ -25,59 +26,157 @@ def random_point(rng, X, shape):
     return theta
 
 
+def hessian_in_new_variables(T, theta, gradient):
+    """T' H T by central differences of the gradient, on flattened variables."""
+    columns = []
+    for index in np.ndindex(theta.shape):
+        V = np.zeros(theta.shape)
+        V[index] = 1e-4
+        step = T.forward(V)
+        columns.append(T.backward(gradient(theta + step) - gradient(theta - step)) / 2e-4)
+    return np.array([column.ravel() for column in columns])
+
+
+@rungs
 @pytest.mark.parametrize("seed", range(3))
-def test_forward_and_backward_are_adjoint(make_objective, seed, fit_intercept):
+def test_forward_and_backward_are_adjoint(make_objective, seed, fit_intercept, make):
     X, y = raw_problem(seed)
     objective = make_objective(X, y, lam=LAM, fit_intercept=fit_intercept)
     rng = np.random.default_rng(seed)
-    T = Diagonal(objective, random_point(rng, X, objective.shape).ravel())
+    T = make(objective, random_point(rng, X, objective.shape).ravel())
     V, G = rng.standard_normal((2, *objective.shape))
     forward, backward = T.forward(V), T.backward(G)
     size = np.linalg.norm(forward) * np.linalg.norm(G)
     assert np.vdot(G, forward) == pytest.approx(np.vdot(backward, V), abs=1e-13 * size)
 
 
+@rungs
 @pytest.mark.parametrize("seed", range(3))
-def test_the_image_has_class_rows_that_sum_to_zero(make_objective, seed, fit_intercept):
+def test_the_image_has_class_rows_that_sum_to_zero(make_objective, seed, fit_intercept, make):
     X, y = make_problem(seed)
     objective = make_objective(X, y, lam=LAM, fit_intercept=fit_intercept)
     rng = np.random.default_rng(seed)
-    T = Diagonal(objective, random_point(rng, X, objective.shape).ravel())
+    T = make(objective, random_point(rng, X, objective.shape).ravel())
     image = T.forward(rng.standard_normal(objective.shape))
     np.testing.assert_allclose(image.sum(axis=0), 0, atol=1e-14 * np.abs(image).max())
 
 
 @pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array], ids=["dense", "csr"])
 @pytest.mark.parametrize("seed", range(3))
-def test_the_hessian_has_a_unit_diagonal(make_objective, seed, layout, fit_intercept):
-    X, y = make_problem(seed, n=150)
-    X = X * [1, 30, 0.1, 1] + [0, 100, 0, 5]
+def test_two_classes_are_solved_by_one_newton_step(make_objective, seed, layout, fit_intercept):
+    """Class blocks are the whole Hessian then: it becomes the identity on the gauge."""
+    X, y = raw_problem(seed, n_classes=2)
     s = np.random.default_rng(seed).uniform(0.5, 2, size=len(y))
-    objective = make_objective(layout(X), y, s, lam=LAM, fit_intercept=fit_intercept)
+    lam = 0.0
+    objective = make_objective(layout(X), y, s, lam=lam, fit_intercept=fit_intercept)
     theta = random_point(np.random.default_rng(seed), X, objective.shape)
-    T = Diagonal(objective, theta.ravel())
+    theta -= theta.mean(axis=0)
+    T = class_blocks(objective, theta.ravel())
+    H = hessian_in_new_variables(T, theta, lambda t: mean_gradient(t, X, y, s, lam))
+    eigenvalues = np.linalg.eigvalsh((H + H.T) / 2)
+    half = len(eigenvalues) // 2
+    np.testing.assert_allclose(eigenvalues[:half], 0, atol=1e-4)
+    np.testing.assert_allclose(eigenvalues[half:], 1, atol=1e-4)
 
-    def without_gauge(V):
-        # The projection of the gauge, theta -> theta - mean, moves no probability: a move of
-        # one class alone is what the diagonal is about, so it is undone here.
+
+@pytest.mark.parametrize("make", [shared, class_blocks])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_start_is_solved_by_one_newton_step(make_objective, seed, fit_intercept, make):
+    """With equal classes and zero coefficients the Hessian is a Kronecker product."""
+    X, _ = raw_problem(seed)
+    y = np.arange(len(X)) % 3
+    objective = make_objective(X, y, lam=0.0, fit_intercept=fit_intercept)
+    theta = np.zeros(objective.shape)
+    T = make(objective, theta.ravel())
+    H = hessian_in_new_variables(T, theta, lambda t: mean_gradient(t, X, y, np.ones(len(y)), 0.0))
+    eigenvalues = np.linalg.eigvalsh((H + H.T) / 2)
+    third = len(eigenvalues) // 3
+    np.testing.assert_allclose(eigenvalues[:third], 0, atol=1e-4)
+    np.testing.assert_allclose(eigenvalues[third:], 1, atol=1e-4)
+
+
+@rungs
+def test_rescaling_a_column_rescales_its_coefficients(make_objective, make):
+    """Without a penalty the new variables do not know the columns' units."""
+    X, y = make_problem(0, n=150)
+    unit = np.array([1.0, 1e6, 1e-6, 3.0])
+    images = []
+    for scale in (1.0, unit):
+        objective = make_objective(X * scale, y, lam=0.0)
+        T = make(objective, np.zeros(objective.shape).ravel())
+        V = np.random.default_rng(0).standard_normal(objective.shape)
         image = T.forward(V)
-        k = np.flatnonzero(V.any(axis=1))[0]
-        return V.any(axis=1)[:, np.newaxis] * (image[k] - image[k - 1])
-
-    for index in np.ndindex(theta.shape):
-        V = np.zeros(theta.shape)
-        V[index] = 1e-5
-        step = without_gauge(V)
-        up, down = (mean_gradient(theta + sign * step, X, y, s, LAM) for sign in (1, -1))
-        curvature = np.vdot(step, up - down) / 2 / 1e-10
-        assert curvature == pytest.approx(1, abs=1e-6)
+        image[:, :4] *= scale
+        images.append(image)
+    np.testing.assert_allclose(images[1], images[0], rtol=1e-7, atol=1e-9)
 
 
-def test_a_column_that_nothing_depends_on_is_left_alone(make_objective):
+@rungs
+def test_drawn_rows_estimate_what_all_rows_sum_to(make_objective, make, monkeypatch):
+    """The Hessian that draws would make the identity is near the identity."""
+    X, y = raw_problem(0, n=5000)
+    objective = make_objective(X, y, lam=LAM)
+    theta = random_point(np.random.default_rng(0), X, objective.shape).ravel()
+    exact = make(objective, theta)
+    monkeypatch.setattr("sk_softmax._curvature.rows_per_matrix", lambda objective: 200)
+    drawn = make(objective, theta)
+    G = np.random.default_rng(1).standard_normal(objective.shape) * X.std(axis=0).mean()
+    gap, drawn_gap = (np.sum(T.backward(G) ** 2) for T in (exact, drawn))
+    assert drawn_gap == pytest.approx(gap, rel=0.5)
+    assert make is diagonal or drawn_gap != pytest.approx(gap, rel=1e-9)
+
+
+@rungs
+def test_a_rare_column_keeps_its_scale(make_objective, make, monkeypatch):
+    """Drawn rows miss a column that is not zero in three of 20,000 rows."""
+    monkeypatch.setattr("sk_softmax._curvature.rows_per_matrix", lambda objective: 50)
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20_000, 3)), rng.integers(3, size=20_000)
+    X[:, 2] = 0
+    X[[5, 500, 15_000], 2] = 1
+    objective = make_objective(X, y, lam=0.0)
+    T = make(objective, np.zeros(objective.shape).ravel())
+    V = np.zeros(objective.shape)
+    V[:, 2] = [1, -1, 0]
+    # Variance of the column times p (1 - p) K / (K - 1) = 1/3: its coefficient's curvature.
+    expected = 1 / np.sqrt(3 / 20_000 / 3)
+    assert T.forward(V)[0, 2] == pytest.approx(expected, rel=0.5)
+
+
+@rungs
+def test_a_column_that_nothing_depends_on_is_left_alone(make_objective, make):
     X, y = make_problem(0)
     X = np.column_stack([X, np.full(len(y), 7.0)])
     objective = make_objective(X, y, lam=0.0)
-    T = Diagonal(objective, np.zeros(objective.shape).ravel())
-    image = T.forward(np.ones(objective.shape) * [[1], [2], [3]])
+    image = make(objective, np.zeros(objective.shape).ravel()).forward(
+        np.ones(objective.shape) * [[1], [2], [3]]
+    )
     assert np.all(np.isfinite(image))
     np.testing.assert_array_equal(image[:, 4], 0)
+
+
+@rungs
+def test_collinear_columns_do_not_break_it(make_objective, make):
+    X, y = make_problem(0)
+    X = np.column_stack([X, X[:, :2], X[:, 0] + X[:, 1]])
+    objective = make_objective(X, y, lam=0.0)
+    image = make(objective, np.zeros(objective.shape).ravel()).forward(np.ones(objective.shape))
+    assert np.all(np.isfinite(image))
+
+
+def test_the_ladder_starts_with_what_is_cheap(make_objective):
+    """Class blocks where they cost a few evaluations, otherwise what does not."""
+    X, y = make_problem(0)
+    assert Ladder(make_objective(X, y)).first().name == "class blocks"
+    wide = np.random.default_rng(0).standard_normal((300, 3000))
+    ladder = Ladder(make_objective(wide, np.arange(300) % 3))
+    assert ladder.first().name == "diagonal"
+    costs = [ladder.cost(rung) for rung in RUNGS]
+    assert costs == sorted(costs)
+
+
+def test_the_ladder_has_no_matrices_beyond_the_memory_allowed(make_objective):
+    X = sparse.csr_array(([1.0, 1.0], ([0, 9], [0, 4])), shape=(10, 50_000))
+    ladder = Ladder(make_objective(X, np.arange(10) % 2))
+    assert ladder.first().name == "diagonal"
+    assert ladder.successor(ladder.first()).name == "diagonal"

@@ -269,12 +269,13 @@ def test_fit_returns_self_and_leaves_parameters_alone(solver):
 
 # What a fit reports
 
+METRICS = {"lbfgs": ("gap", "n_evaluations", "preconditioner"), "sgd": ("learning_rate",)}
+
 
 @solvers
 def test_history_has_one_entry_per_iteration(solver):
     model = estimator(solver).fit(*make_problem(0))
-    extra = "gap" if solver == "lbfgs" else "learning_rate"
-    assert set(model.history_) == {"n_iter", "loss", "time", extra}
+    assert set(model.history_) == {"n_iter", "loss", "time", *METRICS[solver]}
     assert {len(column) for column in model.history_.values()} == {model.n_iter_[0]}
     assert {type(column) for column in model.history_.values()} == {np.ndarray}
     np.testing.assert_array_equal(model.history_["n_iter"], np.arange(1, model.n_iter_[0] + 1))
@@ -292,7 +293,7 @@ def test_history_has_its_columns_when_there_was_nothing_to_do():
     X, y = make_problem(0)
     model = SoftmaxRegression("lbfgs", tol=1e-8, warm_start=True).fit(X, y).fit(X, y)
     assert model.n_iter_[0] == 0
-    assert set(model.history_) == {"n_iter", "loss", "time", "gap"}
+    assert set(model.history_) == {"n_iter", "loss", "time", *METRICS["lbfgs"]}
 
 
 @solvers

@@ -21,13 +21,13 @@ class StopReason(StrEnum):
 class IterationState:
     """One iteration (L-BFGS-B) or epoch (SGD), as `on_iteration` sees it.
 
-    `metrics` maps names to floats and has the same keys in every iteration of a solver:
+    `metrics` maps names to numbers or strings and has the same keys in every iteration of a solver:
     they become the columns of `history_`.
     """
 
     n_iter: int
     theta: np.ndarray
-    metrics: dict[str, float]
+    metrics: dict[str, float | str]
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """L-BFGS-B of scipy.optimize, in well-conditioned variables.
 
-The run is a sequence of stages. A stage writes theta = theta_0 + T v, with the change of
-variables T made for its starting point theta_0, and gives scipy a flattened vector with
-``jac=True``. A stage ends when the estimate of the remaining gap passes, when its iterations
-are spent, or when scipy can do no more; the next one starts where it ended with a fresh T.
+The run is a sequence of stages. A stage writes theta = theta_0 + T v, with a change of
+variables T, and gives scipy a flattened vector with ``jac=True``. The next stage starts where
+it ended: with a fresh T, once the old one has done as many iterations as a fresh one costs
+and many more seem to lie ahead; or in float64, once float32 can do no more.
 """
 
 from dataclasses import dataclass
@@ -12,15 +12,19 @@ from typing import ClassVar
 import numpy as np
 from scipy.optimize import minimize
 
-from sk_softmax._preconditioner import Diagonal
+from sk_softmax._preconditioner import Ladder
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
+from sk_softmax._solvers._gap import GapEstimate
 
 _EPS = np.finfo(np.float64).eps
 # Relative gap from which differences of f drown in its rounding error, see _Stage.
 _SMALL_GAP = 1e-9
-# Iterations of the first stage; each further one takes twice as many, since T changes less
-# and less and a new stage starts without L-BFGS's memory.
-_FIRST_STAGE = 20
+# Relative gap down to which float64 data are evaluated in float32.
+_FLOAT32_GAP = 1e-6
+# Iterations that a new stage loses because it starts without L-BFGS's memory.
+_RESTART = 5
+# A fresh T that changes the estimated gap by less than this factor was not needed.
+_SAME_GAP = 2.0
 
 
 @dataclass(frozen=True)
@@ -31,32 +35,101 @@ class LBFGS:
     max_iter: int | None
 
     default_max_iter: ClassVar[int] = 1000
-    metrics: ClassVar[tuple[str, ...]] = ("loss", "gap")
+    metrics: ClassVar[tuple[str, ...]] = ("loss", "gap", "n_evaluations", "preconditioner")
 
     def minimize(self, objective, theta, on_iteration):
-        """Run stages until one proves convergence in fresh variables, or none gets further."""
+        """Run stages until the gap is within `tol`, or none gets further."""
         max_iter = self.default_max_iter if self.max_iter is None else self.max_iter
-        stage = _Stage(objective, theta, self.tol or 0.0, 0, on_iteration)
-        stage_length = _FIRST_STAGE
-        while stage.reason is None:
-            stage.run(min(stage.n_iter + stage_length, max_iter))
-            if stage.reason is None and stage.n_iter >= max_iter:
-                stage.reason = StopReason.MAX_ITER
-            if stage.reason is None:
-                # Nothing gained: the end of the arithmetic, not of this stage's variables.
-                stalled = stage.value >= stage.start_value and not stage.gap < stage.start_gap / 2
-                successor = stage.successor()
-                if stalled and successor.reason is None:
-                    successor.reason = StopReason.PRECISION
-                stage = successor
-            stage_length *= 2
+        return _Run(objective, self.tol or 0.0, max_iter, on_iteration).minimize(theta)
+
+
+class _Run:
+    """Decides when a stage ends and what comes next."""
+
+    def __init__(self, objective, tol, max_iter, on_iteration):
+        self._objective, self._tol = objective, max(tol, _EPS**2)
+        self._max_iter, self._on_iteration = max_iter, on_iteration
+        self._ladder = Ladder(objective)
+        self._patience = 1  # grows while fresh changes of variables prove needless
+        self._n_iter = self._n_evaluations = 0
+        self._reason = None
+
+    def minimize(self, theta):
+        """The result of as many stages as it takes."""
+        working = self._objective.in_float32()
+        self._rung = self._ladder.first()
+        stage = _Stage(working, theta, self._rung.make(working, theta))
+        if stage.is_within(self._tol):
+            self._reason = StopReason.TOL
+        stuck = False
+        while self._reason is None:
+            stage.run(self._after_iteration)
+            self._n_evaluations += stage.n_evaluations
+            if self._reason is None:
+                if self._float32_suffices(stage) or (
+                    stage.objective is not self._objective and not stage.interrupted
+                ):
+                    stage = stage.continued_in(self._objective)
+                    if stage.is_within(self._tol):
+                        self._reason = StopReason.TOL
+                elif stuck and not stage.progressed:
+                    self._reason = StopReason.PRECISION
+                else:
+                    stuck = not stage.progressed
+                    stage = self._refreshed(stage)
         return SolverResult(
             theta=stage.theta,
-            value=stage.value,
-            n_iter=stage.n_iter,
-            converged=bool(stage.gap_is_small),
-            stop_reason=stage.reason,
+            value=stage.value if stage.objective is self._objective else self._value(stage.theta),
+            n_iter=self._n_iter,
+            converged=stage.is_within(self._tol),
+            stop_reason=self._reason,
         )
+
+    def _value(self, theta):
+        return self._objective.value_and_gradient(theta)[0]
+
+    def _float32_suffices(self, stage):
+        """Whether the stage is one in float32 that has come as far as it should."""
+        in_float32 = stage.objective is not self._objective
+        return in_float32 and stage.is_within(max(self._tol, _FLOAT32_GAP))
+
+    def _refreshed(self, stage):
+        """The stage that goes on with a fresh change of variables, if possible a better one."""
+        rung = self._ladder.successor(self._rung)
+        fresh = stage.with_variables(rung.make(stage.objective, stage.theta))
+        change = fresh.raw_gap / max(stage.raw_gap, np.finfo(float).tiny)
+        if rung is self._rung and 1 / _SAME_GAP < change < _SAME_GAP:
+            self._patience *= 4
+        self._rung = rung
+        return fresh
+
+    def _after_iteration(self, stage):
+        """Report the iteration; return whether the stage is to end."""
+        self._n_iter += 1
+        metrics = {
+            "loss": stage.value,
+            "gap": stage.gap,
+            "n_evaluations": self._n_evaluations + stage.n_evaluations,
+            "preconditioner": self._rung.name,
+        }
+        if self._on_iteration(IterationState(self._n_iter, stage.theta, metrics)):
+            self._reason = StopReason.CALLBACK
+        elif self._float32_suffices(stage):
+            return True
+        elif stage.is_within(self._tol):
+            self._reason = StopReason.TOL
+        elif self._n_iter >= self._max_iter:
+            self._reason = StopReason.MAX_ITER
+        return self._reason is not None or self._refresh_pays(stage)
+
+    def _refresh_pays(self, stage):
+        """Rent or buy: iterate until a fresh T costs no more than what was spent without it.
+
+        So the time is at most twice what it would have been with foresight. Near the end it
+        does not pay any more.
+        """
+        cost = self._patience * (self._ladder.cost(self._ladder.successor(self._rung)) + _RESTART)
+        return stage.n_iter >= cost and stage.iterations_to(self._tol) > 2 * cost
 
 
 class _Stage:
@@ -65,84 +138,102 @@ class _Stage:
     scipy sees ``F(u) = (f(theta) - f(theta_0)) / ||g_v||^2`` with g_v = T' g at theta_0.
     Then F(0) = 0, its gradient there has length one, and scipy's first trial step, which has
     length one too, is the quasi-Newton step -T T' g. Its stopping rules, absolute where
-    \\|F| < 1, become relative to the gap that this stage started from.
+    ``|F| < 1``, become relative to the gap that this stage started from.
 
     Once the gap is below about 1e-9 of f, differences of f lose their digits; F is then
-    taken from the gradient by the trapezoidal rule, 1/2 (grad F(0) + grad F(u)) . u, exact
+    taken from the gradient by the trapezoidal rule, ``1/2 (grad F(0) + grad F(u)) u``, exact
     up to third order in u, and every digit of the gap counts again.
     """
 
-    def __init__(self, objective, theta, tol, n_iter, on_iteration, evaluated=None):
-        self._objective, self._tol, self._on_iteration = objective, tol, on_iteration
-        self.n_iter = n_iter
-        self.reason = None
-        self._T = Diagonal(objective, theta)
-        self._theta_0 = theta
-        self.start_value, self._G = evaluated or self._evaluate(theta)
-        self.value, self.theta = self.start_value, theta
-        self._start_gradient = self._T.backward(self._G.reshape(objective.shape))
-        self._unit = float(np.linalg.norm(self._start_gradient)) or 1.0
-        self.gap = self.start_gap = 0.5 * self._unit**2 if self._start_gradient.any() else 0.0
-        if self.gap_is_small:
-            self.reason = StopReason.TOL
+    def __init__(self, objective, theta, T, gap_factor=1.0, evaluation=None):
+        self.objective, self._T = objective, T
+        self._theta_0 = self.theta = theta
+        self.n_iter = self.n_evaluations = 0
+        self.interrupted = self.progressed = False
+        self.value, self._gradient = evaluation or self._evaluate(theta)
+        start_gradient = self._backward(self._gradient)
+        self._unit = float(np.linalg.norm(start_gradient)) or 1.0
+        self._start_gradient = start_gradient / self._unit
+        self._start_value = self.value
+        self.raw_gap = 0.5 * float(start_gradient @ start_gradient)
+        self._estimate = GapEstimate(self.value, self.raw_gap, gap_factor)
+
+    def continued_in(self, objective):
+        """The stage that goes on from here with another objective in the same variables."""
+        return _Stage(objective, self.theta, self._T, self._estimate.factor)
+
+    def with_variables(self, T):
+        """The stage that goes on from here with another change of variables."""
+        return _Stage(self.objective, self.theta, T, evaluation=(self.value, self._gradient))
 
     @property
-    def gap_is_small(self):
-        """Whether the estimated gap f - f* is within `tol` of f (and of what f resolves)."""
-        return self.gap <= max(self._tol, _EPS**2) * abs(self.value)
+    def gap(self):
+        """Estimate of f - f*."""
+        return self._estimate.gap
 
-    def successor(self):
-        """The stage that begins where this one ended."""
-        return _Stage(
-            self._objective,
-            self.theta,
-            self._tol,
-            self.n_iter,
-            self._on_iteration,
-            evaluated=(self.value, self._G),
-        )
+    def is_within(self, tol):
+        """Whether the gap is estimated to be within `tol` of f."""
+        return bool(self.gap <= tol * abs(self.value))
 
-    def run(self, last_iteration):
-        """Iterate until the gap passes, scipy gives up, or `last_iteration` is done."""
-        self._last_iteration = last_iteration
-        self._trapezoidal = self.gap < _SMALL_GAP * abs(self.value)
-        minimize(
+    def iterations_to(self, tol):
+        """Estimate of the iterations until `is_within` holds."""
+        return self._estimate.iterations_to(tol * abs(self.value))
+
+    def run(self, after_iteration):
+        """Iterate until ``after_iteration(self)`` is true or scipy can do no more."""
+        self._after_iteration = after_iteration
+        self._trapezoidal = self.raw_gap < _SMALL_GAP * abs(self.value)
+        start_gap = self.raw_gap
+        result = minimize(
             self._scaled,
             np.zeros(self._theta_0.size),
             method="L-BFGS-B",
             jac=True,
-            callback=self._after_iteration,
-            options={"maxiter": 10**9, "maxfun": 10**9, "ftol": _EPS, "gtol": 0.0, "maxls": 30},
+            callback=self._accept,
+            options={
+                # The callback keeps the limits; those of scipy would end long runs silently.
+                "maxiter": np.iinfo(np.int32).max,
+                "maxfun": np.iinfo(np.int32).max,
+                "maxcor": 20 if self._theta_0.size < 2**18 else 10,
+                "maxls": 30,
+                "ftol": _EPS,
+                "gtol": 0.0,
+            },
         )
+        self.interrupted = result.status == 99  # by StopIteration from the callback
+        self.progressed = self.value < self._start_value or self.raw_gap < start_gap / 2
+
+    def _backward(self, gradient):
+        """Gradient in v from that in theta, both flat."""
+        return self._T.backward(gradient.reshape(self.objective.shape)).ravel()
 
     def _scaled(self, u):
-        """F and its gradient at u; remembers the evaluation for `_after_iteration`."""
-        V = u.reshape(self._objective.shape)
-        theta = self._theta_0 + self._unit * self._T.forward(V).ravel()
-        value, G = self._evaluate(theta)
-        gradient = self._T.backward(G.reshape(self._objective.shape)).ravel() / self._unit
-        self._last = theta, value, G, 0.5 * self._unit**2 * float(gradient @ gradient)
+        """F and its gradient at u; keeps the evaluation for `_accept`."""
+        self.n_evaluations += 1
+        step = self._T.forward(u.reshape(self.objective.shape)).ravel()
+        theta = self._theta_0 + self._unit * step
+        value, gradient = self._evaluate(theta)
+        scaled_gradient = self._backward(gradient) / self._unit
+        self._evaluated = theta, value, gradient, scaled_gradient
         if self._trapezoidal:
-            mean_gradient = 0.5 * (self._start_gradient.ravel() / self._unit + gradient)
-            return float(mean_gradient @ u), gradient
-        return (value - self.start_value) / self._unit**2, gradient
+            return 0.5 * float((self._start_gradient + scaled_gradient) @ u), scaled_gradient
+        return (value - self._start_value) / self._unit**2, scaled_gradient
 
     def _evaluate(self, theta):
         """f and its gradient at theta, checked."""
-        value, G = self._objective.value_and_gradient(theta)
-        if not (np.isfinite(value) and np.all(np.isfinite(G))):
+        value, gradient = self.objective.value_and_gradient(theta)
+        if not (np.isfinite(value) and np.all(np.isfinite(gradient))):
             raise FloatingPointError(
                 "The objective is not finite. Values in X are too large to be multiplied "
                 "with each other: rescale X, for example with StandardScaler."
             )
-        return value, G
+        return value, gradient
 
-    def _after_iteration(self, intermediate_result):  # scipy goes by this name
-        """Take over the accepted point, the last one evaluated, and decide."""
-        self.theta, self.value, self._G, self.gap = self._last
+    def _accept(self, intermediate_result):  # scipy asks for this name
+        """Take over the accepted point, which is the last one evaluated."""
+        self.theta, self.value, self._gradient, scaled_gradient = self._evaluated
+        self.raw_gap = 0.5 * self._unit**2 * float(scaled_gradient @ scaled_gradient)
         self.n_iter += 1
-        metrics = {"loss": self.value, "gap": self.gap}
-        if self._on_iteration(IterationState(self.n_iter, self.theta, metrics)):
-            self.reason = StopReason.CALLBACK
-        if self.reason or self.gap_is_small or self.n_iter >= self._last_iteration:
+        self._estimate.add(self.value, self.raw_gap)
+        if self._after_iteration(self):
             raise StopIteration

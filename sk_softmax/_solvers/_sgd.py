@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from sk_softmax._preconditioner import Diagonal
+from sk_softmax._preconditioner import diagonal
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
 
 # An epoch whose training loss is this many times that of the start is a divergence: a
@@ -88,7 +88,7 @@ class _Epochs:
         self.theta = theta.copy()
         self._velocity = np.zeros_like(theta)
         if options.learning_rate == "auto":
-            T = Diagonal(objective, theta)
+            T = diagonal(objective, theta)
             self._precondition = lambda G: T.forward(T.backward(G))
             self.learning_rate = (1 - self._momentum) * _auto_step(objective, T, self._batch_size)
         else:

@@ -10,7 +10,7 @@ from sk_softmax._solvers import StopReason
 SEEDS = range(3)
 # The diagonal of the Hessian is within this factor of the Hessian for nearly uncorrelated
 # columns, and so is the estimate of the gap.
-GAP_FACTOR = 4
+GAP_FACTOR = 10
 
 
 def keep_going(state):

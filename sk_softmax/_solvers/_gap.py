@@ -1,0 +1,63 @@
+"""An estimate of the distance f - f* to the minimum while L-BFGS runs."""
+
+import numpy as np
+
+# Iterations that an estimate is averaged over, and over which it is compared with progress.
+_SMOOTHING = 4
+_WINDOW = 8
+_TINY = np.finfo(np.float64).tiny
+
+
+class GapEstimate:
+    """The quasi-Newton estimate of f - f*, corrected by what it proved to be worth.
+
+    The raw estimate 1/2 ||T' g||^2 jumps from one iteration to the next, and falls short
+    wherever T misses a direction of small curvature. So it is smoothed by a geometric mean
+    over the last iterations, and multiplied by the factor by which the estimate of some
+    iterations ago has since proved too small: the decrease of f since then, and what is
+    estimated to remain, over that estimate.
+
+    Attributes
+    ----------
+    gap : float
+        The estimate.
+    factor : float
+        The correction in it, at least one.
+    """
+
+    def __init__(self, value, raw, factor=1.0):
+        self._values, self._raw = [value], [raw]
+        self.factor = factor
+        self.gap = factor * raw
+
+    def add(self, value, raw):
+        """Take in the objective and the raw estimate after an iteration."""
+        self._values.append(value)
+        self._raw.append(raw)
+        past, present = self._smooth(self._past), self._smooth(self._last)
+        decrease = max(self._values[self._past] - value, 0.0)
+        self.factor = max(1.0, (decrease + present) / max(past, _TINY))
+        self.gap = self.factor * present
+
+    def iterations_to(self, target):
+        """Iterations until the gap is `target`, at the rate of the last ones."""
+        if self.gap <= target:
+            return 0.0
+        elapsed = self._last - self._past
+        past, present = self._smooth(self._past), self._smooth(self._last)
+        if elapsed == 0 or past <= present:
+            return np.inf
+        return elapsed * np.log(self.gap / max(target, _TINY)) / np.log(past / present)
+
+    @property
+    def _last(self):
+        return len(self._raw) - 1
+
+    @property
+    def _past(self):
+        return max(0, self._last - _WINDOW)
+
+    def _smooth(self, k):
+        """Geometric mean up to iteration k; at most 4 times its last member, lest it lag."""
+        recent = np.maximum(self._raw[max(0, k + 1 - _SMOOTHING) : k + 1], _TINY)
+        return min(float(np.exp(np.log(recent).mean())), 4 * float(recent[-1]))
