@@ -2,10 +2,12 @@
 
 The Hessian of the mean loss has the blocks ``1/S sum_i s_i p_ik (delta_kl - p_il) x_i x_i'``.
 Diagonals are summed over all rows. Matrices are summed over as many rows as cost no more than
-an evaluation of the objective, but at least ten for each of their columns, drawn in proportion
-to their weight in the sum: relative to the whole sum's, the eigenvalues of such an estimate
-lie within about ``(1 +- sqrt(1/10))^2``, which is near enough for a preconditioner. Where all
-rows are no more than that, they are taken and the sums are exact.
+three evaluations of the objective, but at least ten for each of their columns: relative to the
+whole sum's, the eigenvalues of such an estimate lie within about ``(1 +- sqrt(1/10))^2``, which
+is near enough for a preconditioner. Rows are drawn in proportion to their weight in the sum and,
+so that no column rests on few of them, to their leverage (Drineas, Mahoney, Muthukrishnan,
+"Sampling algorithms for l2 regression", 2006), here with uncorrelated columns. Where all rows
+are no more than that, they are taken and the sums are exact.
 """
 
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from sk_softmax._objective import slices, times_rows
 from sk_softmax._softmax import softmax
 
 _ROWS_PER_COLUMN = 10
+_EVALUATIONS = 3
 _CHUNK_ROWS = 512
 _MAX_PARTS = 8
 # Bytes of probabilities held at once, or a tenth of X if that is more.
@@ -54,10 +57,8 @@ def class_moments(objective, theta):
     def part_sums(blocks):
         weight, first, second = np.zeros(K), np.zeros((K, p)), np.zeros((K, p))
         for rows, X in blocks:
-            X = objective.in_dtype(X)
-            C = _hessian_weights(softmax(logits(X)), objective.s[rows])
-            if not objective.is_sparse:
-                X = X - center
+            C = _hessian_weights(softmax(logits(objective.in_dtype(X))), objective.s[rows])
+            X = objective.centered(X)
             weight += C.sum(axis=1, dtype=np.float64)
             first += times_rows(C, X)
             second += times_rows(C, X.power(2) if objective.is_sparse else np.square(X, out=X))
@@ -81,9 +82,13 @@ def class_covariances(objective, theta, moments, use):
     spread over the threads.
     """
 
+    m = rows_per_matrix(objective, objective.n_classes)
+    if m < objective.n_samples:
+        objective.leverages  # noqa: B018  threads are to find it made
+
     def one_class(task):
         k, c = task
-        use(k, _covariance(objective, c, moments.mean[k], moments.variance[k]))
+        use(k, _covariance(objective, c, moments.mean[k], moments.variance[k], m=m))
 
     for classes, P in _probabilities(objective, theta):
         C = _hessian_weights(P, objective.s)
@@ -95,7 +100,8 @@ def pooled_covariance(objective, theta, pooled):
     c = np.zeros(objective.n_samples, dtype=objective.dtype)
     for _, P in _probabilities(objective, theta):
         c += _hessian_weights(P, objective.s).sum(axis=0)
-    return _covariance(objective, c, pooled.mean[0], pooled.variance[0], _MAX_PARTS)
+    m = rows_per_matrix(objective, 1)
+    return _covariance(objective, c, pooled.mean[0], pooled.variance[0], m=m, n_parts=_MAX_PARTS)
 
 
 def _hessian_weights(P, s):
@@ -121,9 +127,10 @@ def _probabilities(objective, theta):
         yield range(chunk.start, chunk.stop), P
 
 
-def _covariance(objective, c, mean, variance, n_parts=1):
-    """``sum_i c_i (x_i - mean)(x_i - mean)'`` from all rows or from drawn ones."""
-    rows, w = _draw_rows(c, rows_per_matrix(objective))
+def _covariance(objective, c, mean, variance, *, m, n_parts=1):
+    """``sum_i c_i (x_i - mean)(x_i - mean)'`` from all rows or from about m drawn ones."""
+    leverages = objective.leverages if m < objective.n_samples else 0
+    rows, w = _draw_rows(c, 1 + leverages / objective.n_features, m)
     mean = mean.astype(objective.dtype)
     parts = slices(slice(0, len(rows)), number=n_parts)
     grams = objective.threads.map(lambda part: _gram(objective, rows[part], w[part], mean), parts)
@@ -133,23 +140,25 @@ def _covariance(objective, c, mean, variance, n_parts=1):
     return covariance
 
 
-def rows_per_matrix(objective):
-    """Number of rows that each matrix is summed over."""
-    n, p, K = objective.n_samples, objective.n_features, objective.n_classes
-    return int(min(n, max(_ROWS_PER_COLUMN * p, objective.work / (K * p**2))))
+def rows_per_matrix(objective, n_matrices):
+    """Number of rows that each of some (p, p) matrices is summed over."""
+    n, p = objective.n_samples, objective.n_features
+    affordable = _EVALUATIONS * objective.work / (n_matrices * p**2)
+    return int(min(n, max(_ROWS_PER_COLUMN * p, affordable)))
 
 
-def _draw_rows(c, m):
+def _draw_rows(c, stress, m):
     """At most about m rows, and weights such that their sums estimate sums weighted by c.
 
-    Systematic sampling: the rows at equal steps of the cumulative weight, which all weigh
-    the same and of which heavy ones may come twice.
+    Systematic sampling: the rows at equal steps of the cumulative ``c * stress``, among which
+    heavy ones may come twice.
     """
     if m >= len(c):
         return np.arange(len(c)), c
-    cumulative = np.cumsum(c, dtype=np.float64)
+    cumulative = np.cumsum(c * stress, dtype=np.float64)
     step = cumulative[-1] / m
-    return np.searchsorted(cumulative, (np.arange(m) + 0.5) * step), np.full(m, step, c.dtype)
+    rows = np.searchsorted(cumulative, (np.arange(m) + 0.5) * step)
+    return rows, (step / stress[rows]).astype(c.dtype)
 
 
 def _gram(objective, rows, w, mean):

@@ -180,6 +180,40 @@ class Objective:
 
         return self.map_parts(part_sums)[0].astype(self.dtype)
 
+    def centered(self, X):
+        """A copy of a block of X in `dtype`, shifted by `center`."""
+        return self.in_dtype(X) if self.is_sparse else X.astype(self.dtype) - self.center
+
+    @functools.cached_property
+    def leverages(self):
+        """How much each row stands out, (n,): its squares in units of their weighted means.
+
+        The weighted mean over the rows is p. A row has a high leverage if it is one of the
+        few in which some column is not constant.
+        """
+        self.center  # noqa: B018  threads are to find it made
+
+        def squares(X):
+            X = self.centered(X)
+            return X.power(2) if self.is_sparse else np.square(X, out=X)
+
+        def part_sums(blocks):
+            return (sum(self.s[rows] @ squares(X) for rows, X in blocks),)
+
+        (mean_squares,) = self.map_parts(part_sums)
+        inverse = np.divide(
+            1, mean_squares, out=np.zeros_like(mean_squares), where=mean_squares > 0
+        )
+        result = np.empty(self.n_samples, dtype=self.dtype)
+
+        def fill(blocks):
+            for rows, X in blocks:
+                result[rows] = squares(X) @ inverse
+            return (0,)
+
+        self.map_parts(fill)
+        return result
+
     def _add_block(self, X, y, s, logits, G):
         """Add one block's gradient to `G`; return its loss."""
         Z = logits(X)

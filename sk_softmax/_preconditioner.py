@@ -153,10 +153,9 @@ class Ladder:
 
     def __init__(self, objective):
         p, K = objective.n_features, objective.n_classes
-        matrix_work = (rows_per_matrix(objective) + p) * p**2
         bytes_allowed = max(2**28, objective.n_stored * objective.X.dtype.itemsize)
         self._costs = {
-            rung: 2 + rung.n_matrices(K) * matrix_work / objective.work
+            rung: 2 + _matrix_work(objective, rung.n_matrices(K)) / objective.work
             for rung in RUNGS
             if rung.n_matrices(K) * p**2 * objective.dtype.itemsize <= bytes_allowed
         }
@@ -166,14 +165,22 @@ class Ladder:
         return self._costs[rung]
 
     def first(self):
-        """The best rung that costs no more than 5 evaluations."""
-        return [rung for rung, cost in self._costs.items() if cost <= 5][-1]
+        """The best rung that costs no more than 6 evaluations."""
+        return [rung for rung, cost in self._costs.items() if cost <= 6][-1]
 
     def successor(self, rung):
         """The next better rung, unless several refreshes of this one would be cheaper."""
         better = [r for r in self._costs if r.n_matrices(2) > rung.n_matrices(2)]
         affordable = better and self.cost(better[0]) <= 5 * self.cost(rung)
         return better[0] if affordable else rung
+
+
+def _matrix_work(objective, n_matrices):
+    """Multiplications to sum, factorise and invert some (p, p) matrices."""
+    if n_matrices == 0:
+        return 0
+    p = objective.n_features
+    return n_matrices * (rows_per_matrix(objective, n_matrices) + p) * p**2
 
 
 def _gauge_factor(objective):

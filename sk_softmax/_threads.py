@@ -64,6 +64,7 @@ class RowThreads:
     def __init__(self, n_jobs=None):
         self.n_jobs = n_jobs
         self._pool = None
+        self._busy = False
 
     def __enter__(self):
         wanted = float("inf") if self.n_jobs is None else effective_n_jobs(self.n_jobs)
@@ -77,9 +78,17 @@ class RowThreads:
         _blas_hold.__exit__(*exc_info)
 
     def map(self, function, items):
-        """``[function(item) for item in items]``, the results in order; not to be nested."""
-        if self.n_threads == 1 or len(items) == 1:
+        """``[function(item) for item in items]``, the results in order.
+
+        Called from within such a function it uses no further threads: they would wait for
+        those that wait for them.
+        """
+        if self.n_threads == 1 or len(items) == 1 or self._busy:
             return [function(item) for item in items]
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.n_threads, thread_name_prefix="sk_softmax")
-        return list(self._pool.map(function, items))
+        self._busy = True
+        try:
+            return list(self._pool.map(function, items))
+        finally:
+            self._busy = False

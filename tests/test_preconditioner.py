@@ -118,7 +118,7 @@ def test_drawn_rows_estimate_what_all_rows_sum_to(make_objective, make, monkeypa
     objective = make_objective(X, y, lam=LAM)
     theta = random_point(np.random.default_rng(0), X, objective.shape).ravel()
     exact = make(objective, theta)
-    monkeypatch.setattr("sk_softmax._curvature.rows_per_matrix", lambda objective: 200)
+    monkeypatch.setattr("sk_softmax._curvature.rows_per_matrix", lambda objective, n_matrices: 200)
     drawn = make(objective, theta)
     G = np.random.default_rng(1).standard_normal(objective.shape) * X.std(axis=0).mean()
     gap, drawn_gap = (np.sum(T.backward(G) ** 2) for T in (exact, drawn))
@@ -129,7 +129,7 @@ def test_drawn_rows_estimate_what_all_rows_sum_to(make_objective, make, monkeypa
 @rungs
 def test_a_rare_column_keeps_its_scale(make_objective, make, monkeypatch):
     """Drawn rows miss a column that is not zero in three of 20,000 rows."""
-    monkeypatch.setattr("sk_softmax._curvature.rows_per_matrix", lambda objective: 50)
+    monkeypatch.setattr("sk_softmax._curvature.rows_per_matrix", lambda objective, n_matrices: 50)
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((20_000, 3)), rng.integers(3, size=20_000)
     X[:, 2] = 0

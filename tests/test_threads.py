@@ -180,3 +180,10 @@ def test_worker_processes_give_the_same_numbers():
     model.fit(X, y)
     for worker in fitted:
         np.testing.assert_array_equal(worker.coef_, model.coef_)
+
+
+def test_a_nested_map_does_not_wait_for_itself(threads):
+    threads.n_threads = 2
+    items = range(4)
+    nested = threads.map(lambda i: threads.map(lambda j: 10 * i + j, items), items)
+    assert nested == [[10 * i + j for j in items] for i in items]
