@@ -25,8 +25,8 @@ _NOT_CONVERGED = {
         "can get no nearer to the minimum in floating point; increase tol, or scale the features"
     ),
     StopReason.DIVERGED: (
-        "diverged after {n_iter} {unit}; lower learning_rate, scale the features with "
-        'StandardScaler, or use learning_rate="auto"'
+        'diverged after {n_iter} {unit}; lower learning_rate or leave it at "auto", and scale '
+        "the features, for example with StandardScaler"
     ),
 }
 

@@ -1,9 +1,10 @@
 """Solvers: one file each, and one line in `SOLVERS`.
 
 A solver is a dataclass whose fields are parameters of the estimator by the same names. It
-offers ``minimize(objective, theta, on_iteration) -> SolverResult`` and names in `metrics`
-what it reports to `on_iteration`. It knows the objective only through `value_and_gradient`
-and its kin, and nothing of scikit-learn's estimators.
+offers ``minimize(objective, theta, on_iteration) -> SolverResult``, for a theta whose class
+rows sum to zero, and names in `metrics` what it reports to `on_iteration`. It knows the
+objective only through `value_and_gradient` and its kin, and nothing of scikit-learn's
+estimators.
 """
 
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason

@@ -90,7 +90,9 @@ class _Epochs:
         if options.learning_rate == "auto":
             T = diagonal(objective, theta)
             self._precondition = lambda G: T.forward(T.backward(G))
-            self.learning_rate = (1 - self._momentum) * _auto_step(objective, T, self._batch_size)
+            self.learning_rate = (1 - self._momentum) * _auto_step(
+                objective, theta, T, self._batch_size
+            )
         else:
             self._precondition = None
             self.learning_rate = float(options.learning_rate)
@@ -113,27 +115,28 @@ class _Epochs:
         return loss / n_samples
 
 
-def _auto_step(objective, T, batch_size):
+def _auto_step(objective, theta, T, batch_size):
     """Step size 1 / (2 (L + R / m)) for batches of m rows, in the variables of T.
 
     L is the largest curvature of the mean loss, R that of one row's loss; averaging m rows
     leaves an m-th of what R has beyond L. This is the expected smoothness of Gower et al.,
     "SGD: General Analysis and Improved Rates", ICML 2019, Theorem 3.1. The diagonal of the
     Hessian is one in these variables, so R is about the number of columns; L comes from
-    power iterations with gradient differences on some rows.
+    power iterations with gradient differences on some rows. They start along the gradient,
+    which knows no order of classes or columns.
     """
     rows = np.arange(0, objective.n_samples, max(1, objective.n_samples // 1024))
-    theta = np.zeros(objective.shape).ravel()
 
     def gradient(V):
         _, G = objective.batch_value_and_gradient(theta + T.forward(V).ravel(), rows)
         return T.backward(G.reshape(objective.shape))
 
-    start = gradient(np.zeros(objective.shape))
-    V = np.random.RandomState(0).standard_normal(objective.shape)
+    start = V = gradient(np.zeros(objective.shape))
     curvature = 0.0
     for _ in range(10):
-        V *= 1e-3 / np.linalg.norm(V)
-        V = (gradient(V) - start) / 1e-3
+        norm = np.linalg.norm(V)
+        if norm == 0:
+            break
+        V = (gradient(V * (1e-3 / norm)) - start) / 1e-3
         curvature = max(curvature, float(np.linalg.norm(V)))
     return 0.5 / (curvature + objective.shape[1] / batch_size)
