@@ -92,7 +92,8 @@ def class_covariances(objective, theta, moments, use):
 
     for classes, P in _probabilities(objective, theta):
         C = _hessian_weights(P, objective.s)
-        objective.threads.map(one_class, list(zip(classes, C, strict=True)))
+        work = len(C) * m * objective.n_features**2
+        objective.threads.map(one_class, list(zip(classes, C, strict=True)), work)
 
 
 def pooled_covariance(objective, theta, pooled):
@@ -133,7 +134,10 @@ def _covariance(objective, c, mean, variance, *, m, n_parts=1):
     rows, w = _draw_rows(c, 1 + leverages / objective.n_features, m)
     mean = mean.astype(objective.dtype)
     parts = slices(slice(0, len(rows)), number=n_parts)
-    grams = objective.threads.map(lambda part: _gram(objective, rows[part], w[part], mean), parts)
+    work = len(rows) * objective.n_features**2
+    grams = objective.threads.map(
+        lambda part: _gram(objective, rows[part], w[part], mean), parts, work
+    )
     covariance = sum(grams[1:], grams[0])
     if len(rows) < objective.n_samples or not variance.all():
         _calibrate(covariance, variance)

@@ -37,8 +37,6 @@ _BLOCK_BYTES = 3 * 2**19
 # Multiply-adds below which handing a part to a thread costs more than computing it.
 _PART_WORK = 2**19
 _MAX_PARTS = 64
-# Size of X from which evaluations in float32 gain more than they cost.
-_FLOAT32_SIZE = 2**20
 
 
 class Objective:
@@ -46,14 +44,14 @@ class Objective:
 
     The sums over rows are split into parts by the shape of the data alone, each part into
     blocks that fit the cache, and added up in a fixed order: the result is the same to the
-    last bit for any number of threads. Blocks are computed in `dtype`, sums are accumulated
-    in float64.
+    last bit for any number of threads. Blocks are computed in `dtype`, float64 unless `astype`
+    says otherwise; sums are always accumulated in float64.
 
     Parameters
     ----------
     X : ndarray or CSR of shape (n, p), float32 or float64
     y : ndarray of shape (n,), int
-    s : ndarray of shape (n,), positive
+    s : ndarray of shape (n,), float64, positive
     n_classes : int
     lam : float
     fit_intercept : bool
@@ -67,8 +65,8 @@ class Objective:
         self.is_sparse = sparse.issparse(X)
         self.n_stored = X.nnz if self.is_sparse else X.size
         self.sum_weights = float(np.sum(s, dtype=np.float64))
-        self.dtype = X.dtype
-        self.s = np.asarray(s / self.sum_weights, dtype=self.dtype)  # sums to one
+        self.dtype = np.dtype(np.float64)
+        self.s = s / self.sum_weights  # sums to one
         self.shape = (n_classes, self.n_features + fit_intercept)
         self.threads = threads
         # Multiplications that an evaluation is worth when they are those of square products,
@@ -77,16 +75,13 @@ class Objective:
         self.work = 8 * self.n_stored * n_classes + 3e6
         self._parts = self._split_rows()
 
-    def in_float32(self):
-        """The objective as it is computed in float32, block by block; X is not copied.
-
-        The objective itself if nothing is gained by it.
-        """
-        if self.dtype == np.float32 or self.is_sparse or self.X.size < _FLOAT32_SIZE:
+    def astype(self, dtype):
+        """The same objective computed in `dtype`, block by block; X is not copied."""
+        if dtype == self.dtype:
             return self
         other = copy.copy(self)
-        other.dtype = np.dtype(np.float32)
-        other.s = self.s.astype(np.float32)
+        other.dtype = np.dtype(dtype)
+        other.s = self.s.astype(dtype)
         return other
 
     def _split_rows(self):
@@ -98,7 +93,7 @@ class Objective:
             1 + stored // (20 * K * self.shape[1]),  # each has a gradient of its own: 5% of X
             n,
         )
-        row_bytes = (stored / n + 2 * K) * self.X.dtype.itemsize
+        row_bytes = (stored / n + 2 * K) * self.dtype.itemsize
         block_rows = max(64, int(_BLOCK_BYTES / row_bytes))
         return [
             [(rows, _rows_view(self.X, rows)) for rows in slices(part, size=block_rows)]

@@ -168,11 +168,10 @@ class Ladder:
         """The best rung that costs no more than 6 evaluations."""
         return [rung for rung, cost in self._costs.items() if cost <= 6][-1]
 
-    def successor(self, rung):
-        """The next better rung, unless several refreshes of this one would be cheaper."""
+    def above(self, rung):
+        """The next better rung, or None."""
         better = [r for r in self._costs if r.n_matrices(2) > rung.n_matrices(2)]
-        affordable = better and self.cost(better[0]) <= 5 * self.cost(rung)
-        return better[0] if affordable else rung
+        return better[0] if better else None
 
 
 def _matrix_work(objective, n_matrices):

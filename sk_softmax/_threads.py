@@ -10,8 +10,12 @@ import functools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 from joblib import effective_n_jobs
 from threadpoolctl import ThreadpoolController
+
+# Multiplications below which starting threads costs more than it saves.
+_THREADED_WORK = 2**22
 
 
 @functools.cache
@@ -77,13 +81,14 @@ class RowThreads:
             self._pool = None
         _blas_hold.__exit__(*exc_info)
 
-    def map(self, function, items):
+    def map(self, function, items, work=np.inf):
         """``[function(item) for item in items]``, the results in order.
 
-        Called from within such a function it uses no further threads: they would wait for
-        those that wait for them.
+        `work` is the number of multiplications in all; few are not worth a thread. Called from
+        within such a function it uses no further threads: they would wait for those that wait
+        for them.
         """
-        if self.n_threads == 1 or len(items) == 1 or self._busy:
+        if self.n_threads == 1 or len(items) == 1 or work < _THREADED_WORK or self._busy:
             return [function(item) for item in items]
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.n_threads, thread_name_prefix="sk_softmax")

@@ -19,10 +19,13 @@ from sk_softmax._solvers._gap import GapEstimate
 _EPS = np.finfo(np.float64).eps
 # Relative gap from which differences of f drown in its rounding error, see _Stage.
 _SMALL_GAP = 1e-9
-# Relative gap down to which float64 data are evaluated in float32.
+# Relative gap down to which evaluations in float32 do, and size of X from which they pay.
 _FLOAT32_GAP = 1e-6
+_FLOAT32_SIZE = 2**20
 # Iterations that a new stage loses because it starts without L-BFGS's memory.
-_RESTART = 5
+_RESTART = 2
+# A better kind of T is waited for if it costs less than so many refreshes of the present one.
+_WORTH_WAITING = 5
 # A fresh T that changes the estimated gap by less than this factor was not needed.
 _SAME_GAP = 2.0
 
@@ -56,7 +59,7 @@ class _Run:
 
     def minimize(self, theta):
         """The result of as many stages as it takes."""
-        working = self._objective.in_float32()
+        working = self._working_objective()
         self._rung = self._ladder.first()
         stage = _Stage(working, theta, self._rung.make(working, theta))
         if stage.is_within(self._tol):
@@ -85,6 +88,15 @@ class _Run:
             stop_reason=self._reason,
         )
 
+    def _working_objective(self):
+        """The objective of the first stages: in float32 where that is quicker."""
+        X = self._objective.X
+        if self._objective.n_stored < _FLOAT32_SIZE or (
+            self._objective.is_sparse and X.dtype != np.float32
+        ):
+            return self._objective
+        return self._objective.astype(np.float32)
+
     def _value(self, theta):
         return self._objective.value_and_gradient(theta)[0]
 
@@ -95,7 +107,7 @@ class _Run:
 
     def _refreshed(self, stage):
         """The stage that goes on with a fresh change of variables, if possible a better one."""
-        rung = self._ladder.successor(self._rung)
+        rung = self._next_rung()
         fresh = stage.with_variables(rung.make(stage.objective, stage.theta))
         change = fresh.raw_gap / max(stage.raw_gap, np.finfo(float).tiny)
         if rung is self._rung and 1 / _SAME_GAP < change < _SAME_GAP:
@@ -122,14 +134,28 @@ class _Run:
             self._reason = StopReason.MAX_ITER
         return self._reason is not None or self._refresh_pays(stage)
 
+    def _next_rung(self):
+        """The kind of T to make next: a better one once it has been paid for."""
+        better = self._ladder.above(self._rung)
+        if better is None:
+            return self._rung
+        cost, refresh = self._ladder.cost(better), self._ladder.cost(self._rung) + _RESTART
+        return better if cost <= max(_WORTH_WAITING * refresh, self._n_iter) else self._rung
+
     def _refresh_pays(self, stage):
         """Rent or buy: iterate until a fresh T costs no more than what was spent without it.
 
         So the time is at most twice what it would have been with foresight. Near the end it
         does not pay any more.
         """
-        cost = self._patience * (self._ladder.cost(self._ladder.successor(self._rung)) + _RESTART)
-        return stage.n_iter >= cost and stage.iterations_to(self._tol) > 2 * cost
+        rung = self._next_rung()
+        cost = self._ladder.cost(rung) + _RESTART
+        if rung is self._rung:
+            cost *= self._patience
+            paid = stage.n_iter
+        else:
+            paid = self._n_iter
+        return paid >= cost and stage.iterations_to(self._tol) > 2 * cost
 
 
 class _Stage:

@@ -42,7 +42,7 @@ class SGD:
         """Run epochs until the loss stops improving, diverges, or `max_iter` is reached."""
         max_iter = self.default_max_iter if self.max_iter is None else self.max_iter
         start_loss, _ = objective.value_and_gradient(theta)
-        run = _Epochs(self, objective, theta)
+        run = _Epochs(self, objective.astype(objective.X.dtype), theta)
         best, waited, reason = np.inf, 0, StopReason.MAX_ITER
         for n_iter in range(1, max_iter + 1):
             loss = run.epoch()
