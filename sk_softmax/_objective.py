@@ -119,6 +119,15 @@ class Objective:
         """Logarithms of the weighted class frequencies, (K,)."""
         return np.log(np.bincount(self.y, weights=self.s, minlength=self.n_classes))
 
+    def is_separated(self, value):
+        """Whether f = `value` proves that its minimum is at infinity.
+
+        Without a penalty it is if some theta gives every row's own class a probability above
+        one half, for multiples of that theta then bring f to zero. One row below it would
+        alone contribute s_i log 2.
+        """
+        return self.lam == 0 and value < float(self.s.min()) * np.log(2)
+
     def value_and_gradient(self, theta):
         """``f(theta)`` and its flat gradient, both float64."""
         logits = self.logits_at(theta)
@@ -234,7 +243,7 @@ def slices(whole, *, number=None, size=None):
     """Cut a slice into `number` slices, or slices of about `size`, of nearly equal length."""
     length = whole.stop - whole.start
     number = number or max(1, -(-length // size))
-    edges = np.linspace(whole.start, whole.stop, number + 1).astype(int)
+    edges = [whole.start + length * i // number for i in range(number + 1)]
     return [slice(*edge) for edge in pairwise(edges)]
 
 

@@ -24,6 +24,10 @@ _NOT_CONVERGED = {
     StopReason.PRECISION: (
         "can get no nearer to the minimum in floating point; increase tol, or scale the features"
     ),
+    StopReason.SEPARABLE: (
+        "stopped after {n_iter} {unit}: hyperplanes separate the classes, so that without a "
+        "penalty the minimum is at infinity; set C to a finite number"
+    ),
     StopReason.DIVERGED: (
         'diverged after {n_iter} {unit}; lower learning_rate or leave it at "auto", and scale '
         "the features, for example with StandardScaler"
@@ -109,8 +113,8 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
     converged_ : bool
         Whether `tol` was met.
     stop_reason_ : str
-        "tol", "max_iter", "precision" (floating point allows no further progress) or
-        "no_improvement".
+        "tol", "max_iter", "precision" (floating point allows no further progress),
+        "separable" (the minimum is at infinity) or "no_improvement".
     history_ : dict of ndarray
         One entry per iteration or epoch under each key: "n_iter", "loss", and "time" in
         seconds since the start; for "lbfgs" also "gap", the estimate of f - f*,

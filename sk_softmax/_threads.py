@@ -42,7 +42,7 @@ class _BlasHold:
         with self._lock:
             if self._holders == 0:
                 pools = [pool.num_threads for pool in _blas().lib_controllers]
-                self._n_cores = min(pools, default=effective_n_jobs(-1))
+                self._n_cores = min(pools) if pools else effective_n_jobs(-1)
                 self._limiter = _blas().limit(limits=1)
             self._holders += 1
             return max(1, self._n_cores // self._holders)

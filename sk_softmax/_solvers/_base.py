@@ -12,6 +12,7 @@ class StopReason(StrEnum):
     TOL = "tol"
     MAX_ITER = "max_iter"
     PRECISION = "precision"
+    SEPARABLE = "separable"
     NO_IMPROVEMENT = "no_improvement"
     DIVERGED = "diverged"
     CALLBACK = "callback"

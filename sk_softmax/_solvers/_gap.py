@@ -1,11 +1,12 @@
 """An estimate of the distance f - f* to the minimum while L-BFGS runs."""
 
-import numpy as np
+import math
+import sys
 
 # Iterations that an estimate is averaged over, and over which it is compared with progress.
 _SMOOTHING = 4
 _WINDOW = 8
-_TINY = np.finfo(np.float64).tiny
+_TINY = sys.float_info.min
 
 
 class GapEstimate:
@@ -46,8 +47,8 @@ class GapEstimate:
         elapsed = self._last - self._past
         past, present = self._smooth(self._past), self._smooth(self._last)
         if elapsed == 0 or past <= present:
-            return np.inf
-        return elapsed * np.log(self.gap / max(target, _TINY)) / np.log(past / present)
+            return math.inf
+        return elapsed * math.log(self.gap / max(target, _TINY)) / math.log(past / present)
 
     @property
     def _last(self):
@@ -59,5 +60,6 @@ class GapEstimate:
 
     def _smooth(self, k):
         """Geometric mean up to iteration k; at most 4 times its last member, lest it lag."""
-        recent = np.maximum(self._raw[max(0, k + 1 - _SMOOTHING) : k + 1], _TINY)
-        return min(float(np.exp(np.log(recent).mean())), 4 * float(recent[-1]))
+        recent = self._raw[max(0, k + 1 - _SMOOTHING) : k + 1]
+        mean_log = sum(math.log(max(raw, _TINY)) for raw in recent) / len(recent)
+        return min(math.exp(mean_log), 4 * recent[-1])

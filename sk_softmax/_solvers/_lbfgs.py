@@ -130,6 +130,8 @@ class _Run:
             return True
         elif stage.is_within(self._tol):
             self._reason = StopReason.TOL
+        elif self._objective.is_separated(stage.value):
+            self._reason = StopReason.SEPARABLE
         elif self._n_iter >= self._max_iter:
             self._reason = StopReason.MAX_ITER
         return self._reason is not None or self._refresh_pays(stage)

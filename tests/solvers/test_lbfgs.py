@@ -1,15 +1,14 @@
 import numpy as np
 import pytest
 from reference import kkt_residual, make_problem, mean_objective
-from sklearn.datasets import load_wine
+from sklearn.datasets import load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 
 from sk_softmax import SoftmaxRegression
 from sk_softmax._solvers import StopReason
 
 SEEDS = range(3)
-# The diagonal of the Hessian is within this factor of the Hessian for nearly uncorrelated
-# columns, and so is the estimate of the gap.
+# The reported gap is to be within this factor of the true one near the minimum.
 GAP_FACTOR = 10
 
 
@@ -123,7 +122,7 @@ def test_on_iteration_can_stop_it(make_objective, make_solver, last):
     np.testing.assert_array_equal(result.theta, states[-1].theta)
 
 
-@pytest.mark.parametrize("max_iter", [1, 5, 20, 12])
+@pytest.mark.parametrize("max_iter", [1, 5, 12])
 def test_max_iter_is_the_number_of_iterations(make_objective, make_solver, max_iter):
     X, y = load_wine(return_X_y=True)
     objective = make_objective(X, y, lam=1e-4)
@@ -194,3 +193,25 @@ def test_a_gradient_that_is_not_finite_is_an_error(fail_at_call):
     fail_at_call("value_and_gradient", 3, lambda value, G: (value, np.full_like(G, np.nan)))
     with pytest.raises(FloatingPointError, match="rescale X"):
         SoftmaxRegression("lbfgs").fit(*make_problem(0))
+
+
+@pytest.mark.parametrize("rows", [slice(0, 100), slice(None)], ids=["two classes", "three"])
+def test_separable_classes_without_a_penalty_have_their_minimum_at_infinity(rows):  # line 21
+    X, y = load_iris(return_X_y=True)
+    X, y = X[rows], y[rows]
+    if len(y) == 150:  # of the three classes two overlap: pull them apart
+        X = X + 5.0 * y[:, np.newaxis]
+    model = SoftmaxRegression("lbfgs", C=np.inf)
+    with pytest.warns(ConvergenceWarning, match="minimum is at infinity; set C"):
+        model.fit(X, y)
+    assert model.stop_reason_ == "separable"
+    assert not model.converged_
+    assert model.score(X, y) == 1
+
+
+def test_classes_that_overlap_have_a_minimum_without_a_penalty():
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxRegression("lbfgs", C=np.inf, tol=1e-10).fit(X[50:], y[50:])
+    assert model.converged_
+    # glm of R, binomial family, on the same rows: deviance 11.899.
+    assert 2 * len(y[50:]) * model.loss_ == pytest.approx(11.899, abs=1e-3)
