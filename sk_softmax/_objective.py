@@ -90,11 +90,14 @@ class Objective:
         n_parts = min(
             _MAX_PARTS,
             1 + stored * K // _PART_WORK,
-            1 + stored // (20 * K * self.shape[1]),  # each has a gradient of its own: 5% of X
+            # Each part sums into a gradient of its own: in all 5% of X, or four of them.
+            max(4, stored // (20 * K * self.shape[1])),
             n,
         )
         row_bytes = (stored / n + 2 * K) * self.dtype.itemsize
         block_rows = max(64, int(_BLOCK_BYTES / row_bytes))
+        if self.is_sparse:  # adding to the gradient costs K p, however few rows a block has
+            block_rows = max(block_rows, self.n_features)
         return [
             [(rows, _rows_view(self.X, rows)) for rows in slices(part, size=block_rows)]
             for part in slices(slice(0, n), number=n_parts)
@@ -158,9 +161,10 @@ class Objective:
         W, b = self.unpack(theta)
         W = np.ascontiguousarray(W, dtype=self.dtype)
         b = 0 if b is None else b.astype(self.dtype)[:, np.newaxis]
+        W_transposed = np.ascontiguousarray(W.T) if self.is_sparse else None
 
         def logits(X):
-            Z = (X @ W.T).T if self.is_sparse else W @ X.T
+            Z = (X @ W_transposed).T if self.is_sparse else W @ X.T
             Z += b
             return Z
 
