@@ -6,12 +6,12 @@ Run it in an environment with sk_softmax installed::
     python benchmarks/run.py --groups images text  # needs SK_SOFTMAX_DATA
     python benchmarks/run.py --problems "wine raw" --repeats 9
 
-Every contender climbs its ladder of settings, one fit each, until it is within the smallest
-gap or a fit takes longer than ``--limit`` seconds. The settings that first come within each
-gap are then timed again, in turns with the other contenders and with BLAS at one thread and
-at all: the median at the better number of threads counts. The gap is (f - f*) / |f*| with f
-from formulas of its own in float64, f* the least f that any contender reached, and beside it
-what conjugate gradients can still find below that.
+Every contender climbs its ladder of settings, one fit each, until a fit takes longer than
+``--limit`` seconds. The quickest settings that come within each gap are then timed again, in
+turns with the other contenders and with BLAS at one thread and at all: the median at the better
+number of threads counts. The gap is (f - f*) / |f*| with f from formulas of its own in float64,
+f* the least f that any contender reached, and beside it what conjugate gradients can still find
+below that.
 """
 
 import argparse
@@ -72,7 +72,7 @@ def measure(problem, options):
     climbs = {c.name: climb(c, X, y, problem.C, reference, options.limit) for c in contenders}
     best = min((step for steps in climbs.values() for step in steps), key=lambda s: s["value"])
     minimum = best["value"]
-    rows = {c.name: first_within(climbs[c.name], minimum) for c in contenders}
+    rows = {c.name: quickest_within(climbs[c.name], minimum) for c in contenders}
     repeat(contenders, rows, X, y, problem.C, options)
     return {
         "problem": problem.name,
@@ -90,7 +90,7 @@ def measure(problem, options):
 
 
 def climb(contender, X, y, C, reference, limit):
-    """One fit for each setting, until it takes too long or nothing more is gained."""
+    """One fit for each setting, the default first, until one takes longer than the limit."""
     steps = []
     for setting in (None, *contender.settings):
         start = time.perf_counter()
@@ -105,7 +105,7 @@ def climb(contender, X, y, C, reference, limit):
     return steps
 
 
-def first_within(steps, minimum):
+def quickest_within(steps, minimum):
     """For each gap the quickest setting that reaches it."""
     rows = {}
     for gap in GAPS:

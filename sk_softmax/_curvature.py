@@ -81,7 +81,6 @@ def class_covariances(objective, theta, moments, use):
     It is the covariance of the columns under the weights c_ik of `Moments`. Classes are
     spread over the threads.
     """
-
     m = rows_per_matrix(objective, objective.n_classes)
     if m < objective.n_samples:
         objective.leverages  # noqa: B018  threads are to find it made

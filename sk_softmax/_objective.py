@@ -64,9 +64,8 @@ class Objective:
         self.n_classes = n_classes
         self.is_sparse = sparse.issparse(X)
         self.n_stored = X.nnz if self.is_sparse else X.size
-        self.sum_weights = float(np.sum(s, dtype=np.float64))
         self.dtype = np.dtype(np.float64)
-        self.s = s / self.sum_weights  # sums to one
+        self.s = s / s.sum()  # sums to one
         self.shape = (n_classes, self.n_features + fit_intercept)
         self.threads = threads
         # Multiplications that an evaluation is worth when they are those of square products,
@@ -82,6 +81,8 @@ class Objective:
         other = copy.copy(self)
         other.dtype = np.dtype(dtype)
         other.s = self.s.astype(dtype)
+        for cached in ("center", "leverages"):  # they have the dtype of the original
+            vars(other).pop(cached, None)
         return other
 
     def _split_rows(self):

@@ -68,21 +68,21 @@ class _Run:
         while self._reason is None:
             stage.run(self._after_iteration)
             self._n_evaluations += stage.n_evaluations
-            if self._reason is None:
-                if self._float32_suffices(stage) or (
-                    stage.objective is not self._objective and not stage.interrupted
-                ):
-                    stage = stage.continued_in(self._objective)
-                    if stage.is_within(self._tol):
-                        self._reason = StopReason.TOL
-                elif stuck and not stage.progressed:
-                    self._reason = StopReason.PRECISION
-                else:
-                    stuck = not stage.progressed
-                    stage = self._refreshed(stage)
+            if self._reason is not None:
+                break
+            if self._in_float32(stage) and (self._float32_suffices(stage) or not stage.interrupted):
+                stage = stage.continued_in(self._objective)
+                if stage.is_within(self._tol):
+                    self._reason = StopReason.TOL
+            elif stuck and not stage.progressed:
+                self._reason = StopReason.PRECISION
+            else:
+                stuck = not stage.progressed
+                stage = self._refreshed(stage)
+        value = self._value(stage.theta) if self._in_float32(stage) else stage.value
         return SolverResult(
             theta=stage.theta,
-            value=stage.value if stage.objective is self._objective else self._value(stage.theta),
+            value=value,
             n_iter=self._n_iter,
             converged=stage.is_within(self._tol),
             stop_reason=self._reason,
@@ -100,10 +100,13 @@ class _Run:
     def _value(self, theta):
         return self._objective.value_and_gradient(theta)[0]
 
+    def _in_float32(self, stage):
+        """Whether the stage is evaluated in float32, to be followed by one in float64."""
+        return stage.objective is not self._objective
+
     def _float32_suffices(self, stage):
         """Whether the stage is one in float32 that has come as far as it should."""
-        in_float32 = stage.objective is not self._objective
-        return in_float32 and stage.is_within(max(self._tol, _FLOAT32_GAP))
+        return self._in_float32(stage) and stage.is_within(max(self._tol, _FLOAT32_GAP))
 
     def _refreshed(self, stage):
         """The stage that goes on with a fresh change of variables, if possible a better one."""
