@@ -25,12 +25,13 @@ class Problem:
     group: str = "tables"
 
 
-def images(name, scale):
+def images(name, scale, dtype=np.float64):
     """60,000 images with pixels in 0 .. 255, divided by `scale`."""
 
     def load():
         with np.load(_folder() / f"{name}.npz") as data:
-            return data["X_train"].reshape(60_000, -1) / float(scale), data["y_train"].astype(int)
+            X = data["X_train"].reshape(60_000, -1) / dtype(scale)
+            return X.astype(dtype, copy=False), data["y_train"].astype(int)
 
     return load
 
@@ -103,6 +104,7 @@ PROBLEMS = [
         }.items()
     ),
     *(Problem(f"correlated {n} x {p} x {K}", correlated(n, p, K)) for n, p, K in _SHAPES),
+    Problem("correlated 5000 x 50 x 5, C=inf", correlated(5000, 50, 5), C=np.inf),
     Problem("one-hot categories", categories()),
     *(
         Problem(f"correlated {n} x {p} x {K}", correlated(n, p, K), group="large")
@@ -110,6 +112,10 @@ PROBLEMS = [
     ),
     Problem("Fashion-MNIST / 255", images("fashion_mnist", 255), group="images"),
     Problem("MNIST / 255", images("mnist", 255), group="images"),
+    Problem(
+        "Fashion-MNIST / 255, float32", images("fashion_mnist", 255, np.float32), group="float32"
+    ),
+    Problem("MNIST / 255, float32", images("mnist", 255, np.float32), group="float32"),
     Problem("Fashion-MNIST 0..255", images("fashion_mnist", 1), group="raw images"),
     Problem("MNIST 0..255", images("mnist", 1), group="raw images"),
     Problem("Debian text, C=1", debian_text, group="text"),

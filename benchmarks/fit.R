@@ -1,0 +1,79 @@
+# Fit glmnet or nnet::multinom to the data in a folder, as r_packages.py wants it:
+#
+#   Rscript fit.R FOLDER PACKAGE n p K lambda [SETTING ...]
+#
+# Leaves there `theta`, rows of coefficients and intercept, and `report`: seconds, then a warning.
+
+arguments <- commandArgs(trailingOnly = TRUE)
+folder <- arguments[1]
+package <- arguments[2]
+numbers <- as.numeric(arguments[-(1:2)])
+n <- numbers[1]
+p <- numbers[2]
+K <- numbers[3]
+lambda <- numbers[4]
+setting <- numbers[-(1:4)]
+suppressMessages(library(package, character.only = TRUE))
+
+read <- function(name, what) {
+  path <- file.path(folder, name)
+  readBin(path, what, file.size(path) / if (what == "integer") 4 else 8)
+}
+
+X <- if (file.exists(file.path(folder, "i"))) {
+  Matrix::sparseMatrix(
+    i = read("i", "integer"), p = read("p", "integer"), x = read("x", "double"),
+    dims = c(n, p), index1 = FALSE
+  )
+} else {
+  matrix(read("x", "double"), n, p)
+}
+y <- factor(read("y", "integer"), levels = 0:(K - 1))
+
+# mean loss + lambda / 2 * ||W||^2 for alpha = 0, sigmoid for two classes, at the end of a path.
+fit_glmnet <- function(X, y) {
+  n_lambda <- if (length(setting)) setting[1] else 100
+  thresh <- if (length(setting)) setting[2] else 1e-7
+  # By default it would end a path early where the deviance hardly changes.
+  glmnet.control(fdev = 0, devmax = 1)
+  start <- max(10 * lambda, sqrt(max(Matrix::colMeans(X^2))))
+  end <- max(lambda, start * 1e-12)
+  path <- exp(seq(log(start), log(end), length.out = n_lambda))
+  path[n_lambda] <- lambda
+  fitted <- glmnet(
+    X, y, if (nlevels(y) == 2) "binomial" else "multinomial",
+    alpha = 0, standardize = FALSE, lambda = path, thresh = thresh, maxit = 1e9
+  )
+  stopifnot(length(fitted$lambda) == n_lambda)
+  if (nlevels(y) == 2) {
+    cbind(t(as.matrix(fitted$beta[, n_lambda])), fitted$a0[n_lambda])
+  } else {
+    cbind(t(sapply(fitted$beta, function(beta) beta[, n_lambda])), fitted$a0[, n_lambda])
+  }
+}
+
+# Without penalty: its decay takes in the intercepts, and the first class has no coefficients.
+fit_nnet <- function(X, y) {
+  tuned <- if (length(setting)) list(maxit = setting[1], reltol = 1e-16, abstol = 0)
+  call <- c(list(y ~ X, trace = FALSE, MaxNWts = 1e9), tuned)
+  fitted <- do.call(multinom, call)
+  if (fitted$convergence != 0) warning("maxit reached")
+  rows <- rbind(0, coef(fitted))
+  cbind(rows[, -1], rows[, 1])
+}
+
+fit <- if (package == "glmnet") fit_glmnet else fit_nnet
+invisible(suppressWarnings(fit(as.matrix(iris[, 1:4]), iris$Species))) # R loads code lazily
+said <- character()
+invisible(gc())
+start <- Sys.time()
+theta <- withCallingHandlers(
+  fit(X, y),
+  warning = function(w) {
+    said <<- c(said, gsub("\n", " ", conditionMessage(w)))
+    invokeRestart("muffleWarning")
+  }
+)
+seconds <- as.numeric(difftime(Sys.time(), start, units = "secs"))
+writeBin(as.vector(t(theta)), file.path(folder, "theta"))
+writeLines(c(format(seconds, digits = 6), said), file.path(folder, "report"))
