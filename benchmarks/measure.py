@@ -54,8 +54,7 @@ class Ladder:
         """The default at one thread and at all, the rest at the better, until a fit fails."""
         self.steps = [Step(None)]
         self.time(self.default, None)
-        if self.default.error is None:
-            self.time(self.default, 1)
+        self.time(self.default, 1)
         threads = self.default.threads if self.default.times else None
         for setting in self.contender.settings:
             self.steps.append(Step(setting))
@@ -71,6 +70,7 @@ class Ladder:
             if not step.times:
                 step.error = str(error)
             return
+        step.error = None
         if step.theta is None:
             step.theta, step.warning = two_rows(fit.coef, fit.intercept), fit.warning
             value = self.reference.value(step.theta)

@@ -59,15 +59,15 @@ def summary(results):
         "Time of the rival divided by ours: first the quickest of scikit-learn's solvers at its",
         "best setting, then the quickest of all rivals, then `LogisticRegression()` as it is,",
         "against our quickest setting that comes as close (or to 1e-6) and against our default.",
-        "A dash: one of the two does not get there.\n",
+        "Means are over the problems in which both get there.\n",
         _row("", *columns),
         "|---" * (1 + len(columns)) + "|",
     ]
     lines += [_row(r["problem"], *map(_times, row)) for r, row in zip(results, table, strict=True)]
-    means = [np.exp(np.log(c[np.isfinite(c)]).mean()) if np.isfinite(c).any() else np.nan
-             for c in table.T]  # fmt: skip
+    compared = [column[np.isfinite(column) & (column > 0)] for column in table.T]
+    means = [np.exp(np.log(column).mean()) if len(column) else np.nan for column in compared]
     lines.append(_row("geometric mean", *map(_times, means)))
-    lines.append(_row("problems", *(str(np.isfinite(c).sum()) for c in table.T)))
+    lines.append(_row("of problems", *(str(len(column)) for column in compared)))
     return "\n".join(lines) + "\n"
 
 
@@ -89,22 +89,33 @@ def scikit_learn(result):
 
 
 def ratio(result, names, gap):
-    """Their time to a gap / ours; NaN where one does not get there."""
-    theirs, ours = quickest(result, names, gap), quickest(result, [OURS], gap)
-    return theirs["seconds"] / ours["seconds"] if theirs and ours else np.nan
+    """Their time to a gap / ours; NaN where none of them was asked."""
+    if not names:
+        return np.nan
+    return _quotient(quickest(result, names, gap), quickest(result, [OURS], gap))
 
 
 def default_ratio(result):
     """Time of LogisticRegression's default / ours to the gap that it reaches."""
+    if SCIKIT_LEARN_DEFAULT not in result["ladders"]:
+        return np.nan
     theirs = _default_step(result, SCIKIT_LEARN_DEFAULT)
-    ours = theirs and quickest(result, [OURS], max(theirs["gap"], GAPS[-1]))
-    return theirs["seconds"] / ours["seconds"] if ours else np.nan
+    gap = max(theirs["gap"], GAPS[-1]) if theirs else GAPS[-1]
+    return _quotient(theirs, quickest(result, [OURS], gap))
 
 
 def default_to_default(result):
     """Time of LogisticRegression's default / that of ours, whatever gaps they reach."""
-    theirs, ours = (_default_step(result, name) for name in (SCIKIT_LEARN_DEFAULT, OURS))
-    return theirs["seconds"] / ours["seconds"] if theirs and ours else np.nan
+    if SCIKIT_LEARN_DEFAULT not in result["ladders"]:
+        return np.nan
+    return _quotient(*(_default_step(result, name) for name in (SCIKIT_LEARN_DEFAULT, OURS)))
+
+
+def _quotient(theirs, ours):
+    """Of their seconds and ours; infinite or zero where only one gets there, or NaN."""
+    if theirs and ours:
+        return theirs["seconds"] / ours["seconds"]
+    return np.inf if ours else 0.0 if theirs else np.nan
 
 
 def _default_step(result, name):
@@ -125,7 +136,10 @@ def _seconds(step):
 
 
 def _times(number):
-    return "-" if np.isnan(number) else f"{number:.2g}" if number < 10 else f"{number:.0f}"
+    words = {np.inf: "only ours", 0.0: "only theirs"}
+    if np.isnan(number) or number in words:
+        return words.get(number, "-")
+    return f"{number:.2g}" if number < 10 else f"{number:.0f}"
 
 
 def _row(*cells):

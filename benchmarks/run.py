@@ -13,6 +13,8 @@ import argparse
 import json
 import os
 import platform
+import signal
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +30,7 @@ from threadpoolctl import threadpool_info
 def main():
     """Run the chosen problems and write their JSON and Markdown tables."""
     options = parse_arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # workers are to end too
     chosen = [
         problem
         for problem in PROBLEMS
