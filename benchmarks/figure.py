@@ -31,7 +31,7 @@ def main():
     n_columns = min(3, len(chosen))
     n_rows = math.ceil(len(chosen) / n_columns)
     figure, panels = plt.subplots(
-        n_rows, n_columns, squeeze=False, figsize=(4.2 * n_columns + 0.6, 3.6 * n_rows + 1.1),
+        n_rows, n_columns, squeeze=False, figsize=(4.2 * n_columns + 3, 3.8 * n_rows),
         layout="constrained",
     )  # fmt: skip
     for panel in panels.flat[len(chosen) :]:
@@ -43,7 +43,7 @@ def main():
     names = [name for name in STYLES if any(name in result["ladders"] for result in chosen)]
     figure.legend(
         handles=[*(Line2D([], [], label=name, **STYLES[name]) for name in names), _RING],
-        loc="outside lower center", ncols=min(3, n_columns + 1), frameon=False,
+        loc="outside right center", frameon=False,
     )  # fmt: skip
     figure.savefig(options.output or options.json.with_suffix(".png"), dpi=150)
 
