@@ -37,6 +37,9 @@ _BLOCK_BYTES = 3 * 2**19
 # Multiply-adds below which handing a part to a thread costs more than computing it.
 _PART_WORK = 2**19
 _MAX_PARTS = 64
+# Multiplications of square products that the overhead of NumPy and SciPy is worth, of an
+# evaluation as of a factorisation.
+CALL_WORK = 3e6
 
 
 class Objective:
@@ -69,9 +72,8 @@ class Objective:
         self.shape = (n_classes, self.n_features + fit_intercept)
         self.threads = threads
         # Multiplications that an evaluation is worth when they are those of square products,
-        # which run about four times faster than its own tall and thin ones, two of n p K;
-        # NumPy's and SciPy's overhead is worth 3e6.
-        self.work = 8 * self.n_stored * n_classes + 3e6
+        # which run about four times faster than its own tall and thin ones, two of n p K.
+        self.work = 8 * self.n_stored * n_classes + CALL_WORK
         self._parts = self._split_rows()
 
     def astype(self, dtype):
@@ -84,6 +86,18 @@ class Objective:
         for cached in ("center", "leverages"):  # they have the dtype of the original
             vars(other).pop(cached, None)
         return other
+
+    def with_columns(self, X):
+        """The objective of the same rows described by other columns."""
+        return Objective(
+            X,
+            self.y,
+            self.s,
+            n_classes=self.n_classes,
+            lam=self.lam,
+            fit_intercept=self.fit_intercept,
+            threads=self.threads,
+        )
 
     def _split_rows(self):
         """Parts, each a list of ``(rows, X[rows])`` that shares the memory of X."""

@@ -29,13 +29,12 @@ import numpy as np
 from scipy.linalg import get_lapack_funcs
 
 from sk_softmax._curvature import (
-    Moments,
-    class_covariances,
+    class_curvature,
     class_moments,
-    pooled_covariance,
+    pooled_curvature,
     rows_per_matrix,
 )
-from sk_softmax._objective import slices
+from sk_softmax._objective import CALL_WORK, slices
 
 # Numbers in a factor from which its product with a vector is shared out to threads.
 _THREADED_SIZE = 2**20
@@ -62,19 +61,23 @@ class ChangeOfVariables:
 
     def forward(self, V):
         """T v."""
+        theta = np.empty(V.shape)
         W = self._apply(V[:, : self._n_features])
+        theta[:, : self._n_features] = W
         if self._fit_intercept:
-            b = V[:, -1] * self._intercept_scale - (W * self._mean).sum(axis=1)
-            W = np.column_stack([W, b])
-        return W - W.mean(axis=0)
+            theta[:, -1] = V[:, -1] * self._intercept_scale - (W * self._mean).sum(axis=1)
+        theta -= theta.sum(axis=0) / len(theta)
+        return theta
 
     def backward(self, G):
         """T' g."""
-        G = G - G.mean(axis=0)
+        V = G - G.sum(axis=0) / len(G)
         if not self._fit_intercept:
-            return self._apply_transpose(G)
-        G_W = self._apply_transpose(G[:, :-1] - G[:, -1:] * self._mean)
-        return np.column_stack([G_W, G[:, -1] * self._intercept_scale])
+            return self._apply_transpose(V)
+        b = V[:, -1:]
+        V[:, :-1] = self._apply_transpose(V[:, :-1] - b * self._mean)
+        V[:, -1] *= self._intercept_scale
+        return V
 
 
 def diagonal(objective, theta):
@@ -89,31 +92,32 @@ def shared(objective, theta):
 
     At zero coefficients that is the Hessian, a Kronecker product.
     """
-    moments = class_moments(objective, theta)
-    pooled = moments.pooled()
-    share = _gauge_factor(objective) * moments.weight / pooled.weight
-    inverse = _inverse_cholesky(
-        pooled_covariance(objective, theta, pooled), objective.lam / share.mean()
-    )
+    moments, covariance = pooled_curvature(objective, theta)
+    share = _gauge_factor(objective) * moments.weight / moments.weight.sum()
+    inverse = _inverse_cholesky(covariance, objective.lam / share.mean())
     scale = _inverse_sqrt(share)[:, np.newaxis]
-    moments = Moments(moments.weight, pooled.mean, pooled.variance)
+    parts = slices(slice(0, len(inverse)), number=1 + inverse.size // _THREADED_SIZE)
+
+    def multiply(W, matrix):
+        W = (scale * W).astype(objective.dtype)
+        products = objective.threads.map(lambda part: W @ matrix[:, part], parts)
+        return np.concatenate(products, axis=1).astype(np.float64, copy=False)
+
     return ChangeOfVariables(
-        objective, lambda W: (scale * W) @ inverse, lambda W: (scale * W) @ inverse.T, moments
+        objective, lambda W: multiply(W, inverse), lambda W: multiply(W, inverse.T), moments
     )
 
 
 def class_blocks(objective, theta):
     """From the Hessian's diagonal blocks at theta, one (p, p) for each class."""
     K, p = objective.n_classes, objective.n_features
-    gauge = _gauge_factor(objective)
-    moments = class_moments(objective, theta)
-    inverses = np.empty((K, p, p), dtype=objective.dtype)
+    moments, inverses = class_curvature(objective, theta)
+    inverses *= _gauge_factor(objective)
 
-    def use(k, covariance):
-        covariance *= gauge
-        inverses[k] = _inverse_cholesky(covariance, objective.lam)
+    def invert(k):
+        inverses[k] = _inverse_cholesky(inverses[k], objective.lam)
 
-    class_covariances(objective, theta, moments, use)
+    objective.threads.map(invert, range(K), K * p**3)
     parts = slices(slice(0, K), number=min(K, 1 + inverses.size // _THREADED_SIZE))
 
     def multiply(W, matrices):
@@ -148,12 +152,12 @@ class Ladder:
 
     Costs are in evaluations of the objective: two for the moments of the columns, and for
     each matrix ``m p^2`` multiplications to sum it over m rows and about ``p^3`` to factorise
-    and invert it. Matrices may take 256 MiB, or as much as X if that is more.
+    and invert it. Matrices may take `curvature_bytes`.
     """
 
     def __init__(self, objective):
         p, K = objective.n_features, objective.n_classes
-        bytes_allowed = max(2**28, objective.n_stored * objective.X.dtype.itemsize)
+        bytes_allowed = curvature_bytes(objective)
         self._costs = {
             rung: 2 + _matrix_work(objective, rung.n_matrices(K)) / objective.work
             for rung in RUNGS
@@ -165,8 +169,8 @@ class Ladder:
         return self._costs[rung]
 
     def first(self):
-        """The best rung that costs no more than 6 evaluations."""
-        return [rung for rung, cost in self._costs.items() if cost <= 6][-1]
+        """What costs no more than 6 evaluations: at zero coefficients classes share one matrix."""
+        return [r for r, cost in self._costs.items() if cost <= 6 and r.n_matrices(2) < 2][-1]
 
     def above(self, rung):
         """The next better rung, or None."""
@@ -174,12 +178,17 @@ class Ladder:
         return better[0] if better else None
 
 
+def curvature_bytes(objective):
+    """Memory that curvature may take: 256 MiB, or as much as X if that is more."""
+    return max(2**28, objective.n_stored * objective.X.dtype.itemsize)
+
+
 def _matrix_work(objective, n_matrices):
     """Multiplications to sum, factorise and invert some (p, p) matrices."""
     if n_matrices == 0:
         return 0
     p = objective.n_features
-    return n_matrices * (rows_per_matrix(objective, n_matrices) + p) * p**2
+    return n_matrices * ((rows_per_matrix(objective, n_matrices) + p) * p**2 + CALL_WORK / 4)
 
 
 def _gauge_factor(objective):

@@ -5,9 +5,9 @@ from scipy import sparse
 
 from sk_softmax import _curvature
 from sk_softmax._curvature import (
-    class_covariances,
+    class_curvature,
     class_moments,
-    pooled_covariance,
+    pooled_curvature,
     rows_per_matrix,
 )
 
@@ -27,9 +27,7 @@ def random_theta(seed, shape):
 
 
 def covariances(objective, theta):
-    found = {}
-    class_covariances(objective, theta, class_moments(objective, theta), found.__setitem__)
-    return np.stack([found[k] for k in range(objective.n_classes)])
+    return class_curvature(objective, theta)[1]
 
 
 @layouts
@@ -66,12 +64,17 @@ def test_variances_are_the_diagonal_of_the_hessian(make_objective, seed):
 
 @layouts
 @pytest.mark.parametrize("fit_intercept", [True, False])
-@pytest.mark.parametrize("chunk_bytes", [1, 2**24])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("_NARROW_SIZE", 2**16), ("_NARROW_SIZE", 0), ("_PROBABILITY_BYTES", 1), ("_CHUNK_SIZE", 1)],
+)
 def test_covariances_equal_the_dense_formula(
-    make_objective, fit_intercept, layout, chunk_bytes, monkeypatch
+    make_objective, fit_intercept, layout, name, value, monkeypatch
 ):
-    """All classes' probabilities at once, or one class at a time."""
-    monkeypatch.setattr(_curvature, "_PROBABILITY_BYTES", chunk_bytes)
+    """By one product a block, or class by class with all probabilities at hand or one's."""
+    if name == "_PROBABILITY_BYTES":
+        monkeypatch.setattr(_curvature, "_NARROW_SIZE", 0)
+    monkeypatch.setattr(_curvature, name, value)
     X, y = make_problem(0, n=200)
     X, s = with_zeros(X) + 1, random_weights(0, 200)
     objective = make_objective(layout(X), y, s, fit_intercept=fit_intercept)
@@ -86,11 +89,10 @@ def test_covariances_equal_the_dense_formula(
 
     expected = np.stack([covariance(c) for c in C.T])
     np.testing.assert_allclose(covariances(objective, theta.ravel()), expected, atol=1e-13)
-    pooled = class_moments(objective, theta.ravel()).pooled()
-    np.testing.assert_allclose(
-        pooled_covariance(objective, theta.ravel(), pooled), covariance(C.sum(axis=1)), atol=1e-13
-    )
-    np.testing.assert_allclose(pooled.variance[0], np.diag(covariance(C.sum(axis=1))), atol=1e-13)
+    moments, pooled = pooled_curvature(objective, theta.ravel())
+    np.testing.assert_allclose(pooled, covariance(C.sum(axis=1)), atol=1e-13)
+    np.testing.assert_allclose(moments.variance[0], np.diag(pooled), atol=1e-13)
+    np.testing.assert_allclose(moments.weight, C.sum(axis=0), atol=1e-13)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e6])

@@ -14,7 +14,8 @@ ALLOWED = {
     "_objective": {"_softmax"},
     "_curvature": {"_softmax", "_objective"},
     "_preconditioner": {"_objective", "_curvature"},
-    "_solvers": {"_solvers", "_preconditioner"},
+    "_rotation": set(),
+    "_solvers": {"_solvers", "_preconditioner", "_rotation"},
     "_callbacks": set(),
     "_validation": set(),
     "_gradient_check": {"_threads", "_validation"},
@@ -35,6 +36,7 @@ NO_SKLEARN = {
         "_objective",
         "_curvature",
         "_preconditioner",
+        "_rotation",
         "_solvers",
         "_callbacks",
     )

@@ -165,9 +165,11 @@ def test_collinear_columns_do_not_break_it(make_objective, make):
 
 
 def test_the_ladder_starts_with_what_is_cheap(make_objective):
-    """Class blocks where they cost a few evaluations, otherwise what does not."""
+    """One matrix where it costs a few evaluations, otherwise what does not."""
     X, y = make_problem(0)
-    assert Ladder(make_objective(X, y)).first().name == "class blocks"
+    ladder = Ladder(make_objective(X, y))
+    assert ladder.first().name == "shared"
+    assert ladder.above(ladder.first()).name == "class blocks"
     wide = np.random.default_rng(0).standard_normal((300, 3000))
     ladder = Ladder(make_objective(wide, np.arange(300) % 3))
     assert ladder.first().name == "diagonal"

@@ -1,5 +1,6 @@
 """What every solver reports: during a run, and at its end."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -22,13 +23,18 @@ class StopReason(StrEnum):
 class IterationState:
     """One iteration (L-BFGS-B) or epoch (SGD), as `on_iteration` sees it.
 
-    `metrics` maps names to numbers or strings and has the same keys in every iteration of a solver:
-    they become the columns of `history_`.
+    `metrics` maps names to numbers or strings and has the same keys in every iteration of a
+    solver: they become the columns of `history_`.
     """
 
     n_iter: int
-    theta: np.ndarray
+    get_theta: Callable[[], np.ndarray]
     metrics: dict[str, float | str]
+
+    @property
+    def theta(self):
+        """The parameters; to be asked for during the iteration, and only if needed."""
+        return self.get_theta()
 
 
 @dataclass(frozen=True)

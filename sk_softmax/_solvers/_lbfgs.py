@@ -6,13 +6,15 @@ it ended: with a fresh T, once the old one has done as many iterations as a fres
 and many more seem to lie ahead; or in float64, once float32 can do no more.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 from scipy.optimize import minimize
 
-from sk_softmax._preconditioner import Ladder
+from sk_softmax._preconditioner import Ladder, curvature_bytes
+from sk_softmax._rotation import Rotation, rotation_pays
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
 from sk_softmax._solvers._gap import GapEstimate
 
@@ -42,8 +44,20 @@ class LBFGS:
 
     def minimize(self, objective, theta, on_iteration):
         """Run stages until the gap is within `tol`, or none gets further."""
+        if rotation_pays(objective, curvature_bytes(objective)):
+            return self._minimize_rotated(Rotation(objective), theta, on_iteration)
         max_iter = self.default_max_iter if self.max_iter is None else self.max_iter
         return _Run(objective, self.tol or 0.0, max_iter, on_iteration).minimize(theta)
+
+    def _minimize_rotated(self, rotation, theta, on_iteration):
+        """`minimize` in fewer columns."""
+
+        def rotated_back(state):
+            theta = state.get_theta
+            return on_iteration(replace(state, get_theta=lambda: rotation.backward(theta())))
+
+        result = self.minimize(rotation.objective, rotation.forward(theta), rotated_back)
+        return replace(result, theta=rotation.backward(result.theta))
 
 
 class _Run:
@@ -127,7 +141,8 @@ class _Run:
             "n_evaluations": self._n_evaluations + stage.n_evaluations,
             "preconditioner": self._rung.name,
         }
-        if self._on_iteration(IterationState(self._n_iter, stage.theta, metrics)):
+        theta = stage.theta
+        if self._on_iteration(IterationState(self._n_iter, lambda: theta, metrics)):
             self._reason = StopReason.CALLBACK
         elif self._float32_suffices(stage):
             return True
@@ -253,7 +268,7 @@ class _Stage:
     def _evaluate(self, theta):
         """f and its gradient at theta, checked."""
         value, gradient = self.objective.value_and_gradient(theta)
-        if not (np.isfinite(value) and np.all(np.isfinite(gradient))):
+        if not math.isfinite(value + gradient.sum()):
             raise FloatingPointError(
                 "The objective is not finite. Values in X are too large to be multiplied "
                 "with each other: rescale X, for example with StandardScaler."

@@ -47,7 +47,7 @@ class SGD:
         for n_iter in range(1, max_iter + 1):
             loss = run.epoch()
             metrics = {"loss": loss, "learning_rate": run.learning_rate}
-            stop = on_iteration(IterationState(n_iter, run.theta, metrics))
+            stop = on_iteration(IterationState(n_iter, run.theta.copy, metrics))
             if not loss <= _DIVERGED * start_loss:
                 reason = StopReason.DIVERGED
                 break
