@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from sk_softmax._objective import slices, times_rows
+from sk_softmax._blocks import slices, times_rows
 from sk_softmax._softmax import softmax
 
 _ROWS_PER_COLUMN = 10
@@ -48,6 +48,8 @@ class Moments:
 def class_moments(objective, theta):
     """`Moments` at theta, in one pass over the rows."""
     K, p = objective.n_classes, objective.n_features
+    if objective.is_sparse:
+        return _sparse_class_moments(objective, theta)
     weighted_rows = _weighted_rows(objective, theta)
 
     def part_sums(blocks):
@@ -59,6 +61,19 @@ def class_moments(objective, theta):
         return weight, first, second
 
     return _moments(objective, *objective.map_parts(part_sums))
+
+
+def _sparse_class_moments(objective, theta):
+    """`class_moments` of sparse rows."""
+    logits = objective.logits_at(theta)
+    first, second = np.zeros((2, objective.n_classes, objective.n_features))
+
+    def weights(rows, X):
+        C = _hessian_weights(softmax(logits(objective.in_dtype(X))), objective.s[rows])
+        return C, C.sum(axis=1, dtype=np.float64)
+
+    weight = sum(objective.column_sums.add(weights, objective.dtype, first, second))
+    return _moments(objective, weight, first, second)
 
 
 def class_curvature(objective, theta):

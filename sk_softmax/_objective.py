@@ -24,11 +24,12 @@ q_i is the one-hot label, H the cross-entropy; the intercept is not penalised. T
 
 import copy
 import functools
-from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
 
+from sk_softmax._blocks import rows_view, slices, times_rows
+from sk_softmax._column_sums import ColumnSums
 from sk_softmax._softmax import cross_entropy
 
 # Bytes of X, logits and residuals that a block may span: its second product should still
@@ -71,10 +72,19 @@ class Objective:
         self.s = s / s.sum()  # sums to one
         self.shape = (n_classes, self.n_features + fit_intercept)
         self.threads = threads
-        # Multiplications that an evaluation is worth when they are those of square products,
-        # which run about four times faster than its own tall and thin ones, two of n p K.
-        self.work = 8 * self.n_stored * n_classes + CALL_WORK
+        self.work = self._work()
         self._parts = self._split_rows()
+        self.column_sums = ColumnSums(X, n_classes, threads) if self.is_sparse else None
+
+    def _work(self):
+        """What an evaluation is worth in multiplications of square matrix products.
+
+        Reading X and thin products are as slow as 40 of them a value, sparse products 50 a
+        multiplication; the softmax of one logit takes as long as 150.
+        """
+        K = self.n_classes
+        value_work = 50 * K if self.is_sparse else 40 + 2 * K
+        return value_work * self.n_stored + 150 * K * self.n_samples + CALL_WORK
 
     def astype(self, dtype):
         """The same objective computed in `dtype`, block by block; X is not copied."""
@@ -111,10 +121,8 @@ class Objective:
         )
         row_bytes = (stored / n + 2 * K) * self.dtype.itemsize
         block_rows = max(64, int(_BLOCK_BYTES / row_bytes))
-        if self.is_sparse:  # adding to the gradient costs K p, however few rows a block has
-            block_rows = max(block_rows, self.n_features)
         return [
-            [(rows, _rows_view(self.X, rows)) for rows in slices(part, size=block_rows)]
+            [(rows, rows_view(self.X, rows)) for rows in slices(part, size=block_rows)]
             for part in slices(slice(0, n), number=n_parts)
         ]
 
@@ -149,6 +157,9 @@ class Objective:
     def value_and_gradient(self, theta):
         """``f(theta)`` and its flat gradient, both float64."""
         logits = self.logits_at(theta)
+        penalty, G = self._penalty(theta)
+        if self.is_sparse:
+            return penalty + self._add_sparse_rows(logits, G), G.ravel()
 
         def part_sums(blocks):
             loss, G = 0.0, np.zeros(self.shape)
@@ -157,7 +168,22 @@ class Objective:
                 loss += self._add_block(X, self.y[rows], self.s[rows], logits, G)
             return loss, G
 
-        return self._penalised(theta, *self.map_parts(part_sums))
+        loss, G_loss = self.map_parts(part_sums)
+        G += G_loss
+        return penalty + loss, G.ravel()
+
+    def _add_sparse_rows(self, logits, G):
+        """Add the gradient of all rows' loss to `G`; return the loss."""
+
+        def residuals(rows, X):
+            Z = logits(self.in_dtype(X))
+            loss = cross_entropy(Z, self.y[rows], self.s[rows])
+            return Z, (loss, Z.sum(axis=1, dtype=np.float64))
+
+        sums = self.column_sums.add(residuals, self.dtype, G[:, : self.n_features])
+        if self.fit_intercept:
+            G[:, -1] += sum(residual for _, residual in sums)
+        return sum(loss for loss, _ in sums)
 
     def batch_value_and_gradient(self, theta, rows):
         """`value_and_gradient` estimated without bias from an array of `rows`.
@@ -165,21 +191,20 @@ class Objective:
         The sum over the batch is divided by the number of its rows times the mean weight,
         not by the weight that happens to be in it.
         """
-        G = np.zeros(self.shape)
+        penalty, G = self._penalty(theta)
         s = self.s[rows] * self.dtype.type(self.n_samples / len(rows))
         X = self.in_dtype(self.X[rows])
         loss = self._add_block(X, self.y[rows], s, self.logits_at(theta), G)
-        return self._penalised(theta, loss, G)
+        return penalty + loss, G.ravel()
 
     def logits_at(self, theta):
         """Function from a block of X to its logits (K, m), both in `dtype`."""
         W, b = self.unpack(theta)
-        W = np.ascontiguousarray(W, dtype=self.dtype)
+        W = np.ascontiguousarray(W.T if self.is_sparse else W, dtype=self.dtype)
         b = 0 if b is None else b.astype(self.dtype)[:, np.newaxis]
-        W_transposed = np.ascontiguousarray(W.T) if self.is_sparse else None
 
         def logits(X):
-            Z = (X @ W_transposed).T if self.is_sparse else W @ X.T
+            Z = (X @ W).T if self.is_sparse else W @ X.T
             Z += b
             return Z
 
@@ -246,33 +271,9 @@ class Objective:
             G[:, -1] += Z.sum(axis=1, dtype=np.float64)
         return loss
 
-    def _penalised(self, theta, loss, G):
-        """Add the penalty to the loss and to its gradient."""
-        W, _ = self.unpack(theta)
-        G[:, : self.n_features] += self.lam * W
-        return loss + 0.5 * self.lam * float(np.vdot(W, W)), G.ravel()
-
-
-def times_rows(R, X):
-    """``R @ X`` for R (K, m) and the rows X (m, p) of a block."""
-    return (X.T @ R.T).T if sparse.issparse(X) else R @ X
-
-
-def slices(whole, *, number=None, size=None):
-    """Cut a slice into `number` slices, or slices of about `size`, of nearly equal length."""
-    length = whole.stop - whole.start
-    number = number or max(1, -(-length // size))
-    edges = [whole.start + length * i // number for i in range(number + 1)]
-    return [slice(*edge) for edge in pairwise(edges)]
-
-
-def _rows_view(X, rows):
-    """``X[rows]`` for a slice, without copying the values of a CSR matrix either."""
-    if not sparse.issparse(X):
-        return X[rows]
-    indptr = X.indptr[rows.start : rows.stop + 1]
-    stored = slice(indptr[0], indptr[-1])
-    block = sparse.csr_array((rows.stop - rows.start, X.shape[1]), dtype=X.dtype)
-    # Handed to the constructor, these views would be copied.
-    block.data, block.indices, block.indptr = X.data[stored], X.indices[stored], indptr - indptr[0]
-    return block
+    def _penalty(self, theta):
+        """``lam/2 ||W||^2`` and its gradient (K, p + 1)."""
+        G = self.lam * theta.reshape(self.shape)
+        if self.fit_intercept:
+            G[:, -1] = 0
+        return 0.5 * float(G.ravel() @ theta.ravel()), G

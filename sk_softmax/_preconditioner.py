@@ -28,13 +28,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import get_lapack_funcs
 
+from sk_softmax._blocks import slices
 from sk_softmax._curvature import (
     class_curvature,
     class_moments,
     pooled_curvature,
     rows_per_matrix,
 )
-from sk_softmax._objective import CALL_WORK, slices
+from sk_softmax._objective import CALL_WORK
 
 # Numbers in a factor from which its product with a vector is shared out to threads.
 _THREADED_SIZE = 2**20
@@ -157,6 +158,7 @@ class Ladder:
 
     def __init__(self, objective):
         p, K = objective.n_features, objective.n_classes
+        self._objective = objective
         bytes_allowed = curvature_bytes(objective)
         self._costs = {
             rung: 2 + _matrix_work(objective, rung.n_matrices(K)) / objective.work
@@ -168,9 +170,15 @@ class Ladder:
         """Evaluations that making this change of variables is worth."""
         return self._costs[rung]
 
+    def cost_per_iteration(self, rung):
+        """Evaluations that an iteration is worth: one, and the products with T and T'."""
+        p, K = self._objective.n_features, self._objective.n_classes
+        products = p**2 * (40 * rung.n_matrices(K) + 2 * K) if rung.n_matrices(K) else 0
+        return 1 + 2 * products / self._objective.work
+
     def first(self):
-        """What costs no more than 6 evaluations: at zero coefficients classes share one matrix."""
-        return [r for r, cost in self._costs.items() if cost <= 6 and r.n_matrices(2) < 2][-1]
+        """The best that costs few evaluations; at zero coefficients all classes share a matrix."""
+        return [r for r, cost in self._costs.items() if cost <= 10 and r.n_matrices(2) < 2][-1]
 
     def above(self, rung):
         """The next better rung, or None."""

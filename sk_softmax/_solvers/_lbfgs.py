@@ -69,6 +69,7 @@ class _Run:
         self._ladder = Ladder(objective)
         self._patience = 1  # grows while fresh changes of variables prove needless
         self._n_iter = self._n_evaluations = 0
+        self._spent = 0.0  # on iterations, in evaluations
         self._reason = None
 
     def minimize(self, theta):
@@ -135,6 +136,7 @@ class _Run:
     def _after_iteration(self, stage):
         """Report the iteration; return whether the stage is to end."""
         self._n_iter += 1
+        self._spent += self._ladder.cost_per_iteration(self._rung)
         metrics = {
             "loss": stage.value,
             "gap": stage.gap,
@@ -160,7 +162,7 @@ class _Run:
         if better is None:
             return self._rung
         cost, refresh = self._ladder.cost(better), self._ladder.cost(self._rung) + _RESTART
-        return better if cost <= max(_WORTH_WAITING * refresh, self._n_iter) else self._rung
+        return better if cost <= max(_WORTH_WAITING * refresh, self._spent) else self._rung
 
     def _refresh_pays(self, stage):
         """Rent or buy: iterate until a fresh T costs no more than what was spent without it.
@@ -170,12 +172,13 @@ class _Run:
         """
         rung = self._next_rung()
         cost = self._ladder.cost(rung) + _RESTART
+        per_iteration = self._ladder.cost_per_iteration(self._rung)
         if rung is self._rung:
             cost *= self._patience
-            paid = stage.n_iter
+            paid = stage.n_iter * per_iteration
         else:
-            paid = self._n_iter
-        return paid >= cost and stage.iterations_to(self._tol) > 2 * cost
+            paid = self._spent
+        return paid >= cost and stage.iterations_to(self._tol) * per_iteration > 2 * cost
 
 
 class _Stage:
@@ -241,7 +244,7 @@ class _Stage:
                 "maxiter": np.iinfo(np.int32).max,
                 "maxfun": np.iinfo(np.int32).max,
                 "maxcor": 20 if self._theta_0.size < 2**18 else 10,
-                "maxls": 30,
+                "maxls": 30 if self.objective.dtype == np.float64 else 6,
                 "ftol": _EPS,
                 "gtol": 0.0,
             },

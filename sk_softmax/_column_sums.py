@@ -1,0 +1,76 @@
+"""Sums ``R X`` over the rows of a sparse X, for weights R (K, n) that each row yields.
+
+A row of a sparse X touches few of p columns. If each thread summed rows, it would need K p
+numbers of its own, often many more than X has. Here threads first compute the weights of all
+rows, and then sum columns, each of which has one owner. That takes X' as CSR too, as much
+memory again as X.
+"""
+
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+
+from sk_softmax._blocks import rows_view, slices
+
+# Bytes of the weights that are held at once, and multiplications that are worth a task.
+_CHUNK_BYTES = 2**26
+_TASK_WORK = 2**19
+_MAX_TASKS = 64
+
+
+class ColumnSums:
+    """Sums over the rows of X (n, p), CSR, for weights (K, n).
+
+    The tasks that threads share are fixed by shape and sparsity: sums are the same to the
+    last bit for any number of threads.
+    """
+
+    def __init__(self, X, n_weights, threads):
+        self._X, self._n_weights, self._threads = X, n_weights, threads
+
+    def add(self, weights, dtype, *sums):
+        """Add ``R X`` to the first of `sums`, and ``R X^2`` (squared values) to the second.
+
+        ``weights(rows, X[rows])`` returns R[:, rows], in `dtype`, and something else of a slice
+        of rows; the latter is returned for all of them, in a list. Sums are (K, p).
+        """
+        others = []
+        for rows, blocks, column_blocks in self._chunks:
+            R = np.empty((rows.stop - rows.start, self._n_weights), dtype=dtype)
+
+            def fill(block, R=R, start=rows.start):
+                rows, X = block
+                weighted, other = weights(rows, X)
+                R[rows.start - start : rows.stop - start] = weighted.T
+                return other
+
+            def add_columns(block, R=R):
+                columns, X = block
+                X = X.astype(dtype, copy=False)
+                for power, total in enumerate(sums, start=1):
+                    total[:, columns] += ((X if power == 1 else X.power(power)) @ R).T
+
+            others += self._threads.map(fill, blocks)
+            self._threads.map(add_columns, column_blocks)
+        return others
+
+    @cached_property
+    def _chunks(self):
+        """Slices of rows, each with its blocks of rows and of columns, as many as are tasks."""
+        n, K = self._X.shape[0], self._n_weights
+        chunks = []
+        for rows in slices(slice(0, n), size=max(1, _CHUNK_BYTES // (8 * K))):
+            X = rows_view(self._X, rows)
+            n_tasks = int(min(_MAX_TASKS, 1 + X.nnz * K // _TASK_WORK))
+            blocks = [
+                (slice(rows.start + part.start, rows.start + part.stop), rows_view(X, part))
+                for part in slices(slice(0, X.shape[0]), number=min(n_tasks, X.shape[0]))
+            ]
+            transposed = X.T.tocsr()
+            # Columns differ in their stored values, and each costs K even without one.
+            work = transposed.indptr + np.arange(len(transposed.indptr))
+            edges = np.searchsorted(work, work[-1] * np.arange(n_tasks + 1) / n_tasks)
+            columns = [slice(*edge) for edge in pairwise(edges.tolist()) if edge[0] < edge[1]]
+            chunks.append((rows, blocks, [(part, rows_view(transposed, part)) for part in columns]))
+        return chunks
