@@ -37,7 +37,7 @@ class ColumnSums:
         """
         others = []
         for rows, blocks, column_blocks in self._chunks:
-            R = np.empty((rows.stop - rows.start, self._n_weights), dtype=dtype)
+            R = np.empty((rows.stop - rows.start, len(sums[0])), dtype=dtype)
 
             def fill(block, R=R, start=rows.start):
                 rows, X = block

@@ -10,7 +10,8 @@ so that no column rests on few of them, to their leverage (Drineas, Mahoney, Mut
 are no more than that, they are taken and the sums are exact.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -21,11 +22,11 @@ from sk_softmax._softmax import softmax
 _ROWS_PER_COLUMN = 10
 _EVALUATIONS = 3
 _CHUNK_ROWS = 512
+_MAX_PARTS = 8
 # Numbers in the moments of all classes up to which they are summed by one product a block, and
 # in the weighted rows that it takes at once.
 _NARROW_SIZE = 2**16
 _CHUNK_SIZE = 2**17
-_MAX_PARTS = 8
 # Bytes of probabilities held at once, or a tenth of X if that is more.
 _PROBABILITY_BYTES = 2**24
 
@@ -45,146 +46,259 @@ class Moments:
     variance: np.ndarray
 
 
-def class_moments(objective, theta):
-    """`Moments` at theta, in one pass over the rows."""
-    K, p = objective.n_classes, objective.n_features
-    if objective.is_sparse:
-        return _sparse_class_moments(objective, theta)
-    weighted_rows = _weighted_rows(objective, theta)
+class Curvature:
+    """Second-order sums of an objective, at any theta, in the objective's dtype.
 
-    def part_sums(blocks):
-        weight, first, second = np.zeros(K), np.zeros((K, p)), np.zeros((K, p))
-        for _, C, X in weighted_rows(blocks):
-            weight += C.sum(axis=1, dtype=np.float64)
-            first += times_rows(C, X)
-            second += times_rows(C, _squares(X))
-        return weight, first, second
-
-    return _moments(objective, *objective.map_parts(part_sums))
-
-
-def _sparse_class_moments(objective, theta):
-    """`class_moments` of sparse rows."""
-    logits = objective.logits_at(theta)
-    first, second = np.zeros((2, objective.n_classes, objective.n_features))
-
-    def weights(rows, X):
-        C = _hessian_weights(softmax(logits(objective.in_dtype(X))), objective.s[rows])
-        return C, C.sum(axis=1, dtype=np.float64)
-
-    weight = sum(objective.column_sums.add(weights, objective.dtype, first, second))
-    return _moments(objective, weight, first, second)
-
-
-def class_curvature(objective, theta):
-    """`Moments` at theta, and the centred curvature (K, p, p) of the classes.
-
-    That is the covariance of the columns under the weights c_ik of `Moments`.
+    Sums that do not depend on theta are kept.
     """
-    n, p, K = objective.n_samples, objective.n_features, objective.n_classes
-    m = rows_per_matrix(objective, K)
-    if m == n and K * (p + 1) ** 2 <= _NARROW_SIZE:
-        return _narrow_class_curvature(objective, theta)
-    moments = class_moments(objective, theta)
-    covariances = np.empty((K, p, p), dtype=objective.dtype)
-    if m < n:
-        objective.leverages  # noqa: B018  threads are to find it made
 
-    def one_class(task):
-        k, c = task
-        covariances[k] = _covariance(objective, c, moments.mean[k], moments.variance[k], m=m)
+    def __init__(self, objective):
+        self.objective = objective
+        self._shape = (objective.n_classes, objective.n_features)
 
-    for classes, P in _probabilities(objective, theta):
-        C = _hessian_weights(P, objective.s)
-        objective.threads.map(one_class, list(zip(classes, C, strict=True)), len(C) * m * p**2)
-    return moments, covariances
+    @cached_property
+    def mean(self):
+        """Weighted mean (p,) of the columns; zero without an intercept."""
+        objective = self.objective
+        if not objective.fit_intercept:
+            return np.zeros(objective.n_features, dtype=objective.dtype)
 
+        def part_sums(blocks):
+            return (sum(objective.s[rows] @ objective.in_dtype(X) for rows, X in blocks),)
 
-def _narrow_class_curvature(objective, theta):
-    """`class_curvature` of few columns: all moments of all classes by one product a block."""
-    p, K = objective.n_features, objective.n_classes
-    weighted_rows = _weighted_rows(objective, theta)
+        return objective.map_parts(part_sums)[0].astype(objective.dtype)
 
-    def part_sums(blocks):
-        sums = np.zeros((K * (p + 1), p + 1))
-        for _, C, X in weighted_rows(blocks):
-            X1 = np.ones((len(C.T), p + 1), dtype=objective.dtype)
-            X1[:, :p] = X.toarray() if objective.is_sparse else X
-            for rows in slices(slice(0, len(X1)), size=max(64, _CHUNK_SIZE // sums.size * p)):
-                chunk = X1[rows]
-                sums += (C[:, np.newaxis, rows] * chunk.T).reshape(len(sums), -1) @ chunk
-        return (sums.reshape(K, p + 1, p + 1),)
+    @cached_property
+    def center(self):
+        """What columns are shifted by in sums of squares, lest these cancel.
 
-    (sums,) = objective.map_parts(part_sums)
-    second = sums[:, :p, :p]
-    diagonals = np.einsum("kjj->kj", second)
-    moments = _moments(objective, sums[:, p, p], sums[:, p, :p], diagonals)
-    if objective.fit_intercept:
-        mean = moments.mean - objective.center
-        second -= (moments.weight[:, np.newaxis] * mean)[:, :, np.newaxis] * mean[:, np.newaxis]
-    covariances = second.astype(objective.dtype)
-    if not moments.variance.all():
-        for covariance, variance in zip(covariances, moments.variance, strict=True):
+        The mean, but zero for sparse X, which stays as it is.
+        """
+        return np.zeros_like(self.mean) if self.objective.is_sparse else self.mean
+
+    @cached_property
+    def _sums(self):
+        """Weighted means (p,) of the columns about `center`, and of their squares."""
+        s, centered = self.objective.s, self._centering()
+
+        def part_sums(blocks):
+            first, second = np.zeros((2, len(self.center)))
+            for rows, X in blocks:
+                X = centered(X)
+                first += s[rows] @ X
+                second += s[rows] @ _squares(X)
+            return first, second
+
+        return self.objective.map_parts(part_sums)
+
+    @cached_property
+    def leverages(self):
+        """How much each row stands out, (n,): its squares in units of their weighted means.
+
+        The weighted mean over the rows is p. A row has a high leverage if it is one of the
+        few in which some column is not constant.
+        """
+        objective, centered, (_, scale) = self.objective, self._centering(), self._sums
+        inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
+        inverse = inverse.astype(objective.dtype)
+        leverages = np.empty(objective.n_samples, dtype=objective.dtype)
+
+        def fill(blocks):
+            for rows, X in blocks:
+                leverages[rows] = _squares(centered(X)) @ inverse
+            return (0,)
+
+        objective.map_parts(fill)
+        return leverages
+
+    @cached_property
+    def variance(self):
+        """Weighted variances (p,) of the columns, about `mean`."""
+        mean, squares = self._sums
+        return self._variance(1, squares, mean**2 if self.objective.fit_intercept else 0)
+
+    @cached_property
+    def covariance(self):
+        """The weighted covariance (p, p) of the columns: at zero theta, every class's."""
+        return self._covariance(self.objective.s, self.mean, self.variance, 1, n_parts=_MAX_PARTS)
+
+    def moments(self, theta):
+        """`Moments` at theta, in one pass over the rows."""
+        if self.objective.is_sparse:
+            return self._sparse_moments(theta)
+        K, p = self._shape
+        weighted_rows = self._weighted_rows(theta)
+
+        def part_sums(blocks):
+            weight, first, second = np.zeros(K), np.zeros((K, p)), np.zeros((K, p))
+            for _, C, X in weighted_rows(blocks):
+                weight += C.sum(axis=1, dtype=np.float64)
+                first += C @ X
+                second += C @ np.square(X, out=X)
+            return weight, first, second
+
+        return self._moments(*self.objective.map_parts(part_sums))
+
+    def of_classes(self, theta):
+        """`Moments` at theta, and the curvature (K, p, p) of the classes about their means.
+
+        That is the covariance of the columns under the weights c_ik of `Moments`.
+        """
+        objective = self.objective
+        K, p = self._shape
+        m = rows_per_matrix(objective, K)
+        if m == objective.n_samples and K * (p + 1) ** 2 <= _NARROW_SIZE:
+            return self._of_narrow_classes(theta)
+        moments = self.moments(theta)
+        covariances = np.empty((K, p, p), dtype=objective.dtype)
+        self.leverages  # noqa: B018  threads are to find them made
+
+        def one_class(task):
+            k, c = task
+            covariances[k] = self._covariance(c, moments.mean[k], moments.variance[k], K)
+
+        for classes, C in self._class_weights(theta):
+            objective.threads.map(one_class, list(zip(classes, C, strict=True)), len(C) * m * p**2)
+        return moments, covariances
+
+    def pooled(self, theta):
+        """Sums for all classes together, weighted by ``c_i = sum_k c_ik``.
+
+        Returns `Moments` with the weight of each class, (K,), and the (1, p) means and variances
+        of the columns under c; and the curvature (p, p) about the means.
+        """
+        objective = self.objective
+        K, p = self._shape
+        weighted_rows = self._weighted_rows(theta)
+        c = np.empty(objective.n_samples, dtype=objective.dtype)
+
+        def part_sums(blocks):
+            weight, first, second = np.zeros(K), np.zeros((1, p)), np.zeros((1, p))
+            for rows, C, X in weighted_rows(blocks):
+                weight += C.sum(axis=1, dtype=np.float64)
+                c[rows] = C.sum(axis=0)
+                first += times_rows(c[np.newaxis, rows], X)
+                second += times_rows(c[np.newaxis, rows], _squares(X))
+            return weight, first, second
+
+        weight, first, second = objective.map_parts(part_sums)
+        moments = self._moments(weight.sum(keepdims=True), first, second)
+        covariance = self._covariance(
+            c, moments.mean[0], moments.variance[0], 1, n_parts=_MAX_PARTS
+        )
+        return Moments(weight, moments.mean, moments.variance), covariance
+
+    def _of_narrow_classes(self, theta):
+        """`of_classes` of few columns: all moments of all classes by one product a block."""
+        K, p = self._shape
+        objective, weighted_rows = self.objective, self._weighted_rows(theta)
+
+        def part_sums(blocks):
+            sums = np.zeros((K * (p + 1), p + 1))
+            for _, C, X in weighted_rows(blocks):
+                X1 = np.ones((len(C.T), p + 1), dtype=objective.dtype)
+                X1[:, :p] = X.toarray() if objective.is_sparse else X
+                for rows in slices(slice(0, len(X1)), size=max(64, _CHUNK_SIZE // sums.size * p)):
+                    chunk = X1[rows]
+                    sums += (C[:, np.newaxis, rows] * chunk.T).reshape(len(sums), -1) @ chunk
+            return (sums.reshape(K, p + 1, p + 1),)
+
+        (sums,) = objective.map_parts(part_sums)
+        second, first, weight = sums[:, :p, :p], sums[:, p, :p], sums[:, p, p]
+        moments = self._moments(weight, first, np.einsum("kjj->kj", second))
+        if objective.fit_intercept:
+            mean = moments.mean - self.center
+            second -= (weight[:, np.newaxis] * mean)[:, :, np.newaxis] * mean[:, np.newaxis]
+        covariances = second.astype(objective.dtype)
+        if not moments.variance.all():
+            for covariance, variance in zip(covariances, moments.variance, strict=True):
+                _calibrate(covariance, variance)
+        return moments, covariances
+
+    def _sparse_moments(self, theta):
+        """`moments` of sparse rows."""
+        objective = self.objective
+        logits = objective.logits_at(theta)
+        first, second = np.zeros((2, *self._shape))
+
+        def weights(rows, X):
+            C = _hessian_weights(softmax(logits(objective.in_dtype(X))), objective.s[rows])
+            return C, C.sum(axis=1, dtype=np.float64)
+
+        weight = sum(objective.column_sums.add(weights, objective.dtype, first, second))
+        return self._moments(weight, first, second)
+
+    def _weighted_rows(self, theta):
+        """Function from blocks to their slices, weights c_ik (K, m), and centred rows."""
+        objective, centered = self.objective, self._centering()
+        logits = objective.logits_at(theta)
+
+        def weighted_rows(blocks):
+            for rows, X in blocks:
+                P = softmax(logits(objective.in_dtype(X)))
+                yield rows, _hessian_weights(P, objective.s[rows]), centered(X)
+
+        return weighted_rows
+
+    def _class_weights(self, theta):
+        """Yield ``(classes, C[classes])``, as many of the (n,) rows of c_ik at once as fit."""
+        objective, (K, _) = self.objective, self._shape
+        n, itemsize = objective.n_samples, objective.dtype.itemsize
+        budget = max(_PROBABILITY_BYTES, objective.n_stored * itemsize // 10)
+        logits = objective.logits_at(theta)
+        for chunk in slices(slice(0, K), size=max(1, budget // (n * itemsize))):
+            P = np.empty((chunk.stop - chunk.start, n), dtype=objective.dtype)
+
+            def fill(blocks, P=P, chunk=chunk):
+                for rows, X in blocks:
+                    P[:, rows] = softmax(logits(objective.in_dtype(X)))[chunk]
+                return (0,)
+
+            objective.map_parts(fill)
+            yield range(chunk.start, chunk.stop), _hessian_weights(P, objective.s)
+
+    def _centering(self):
+        """Function from a block of X to a copy in the objective's dtype, shifted by `center`."""
+        objective, center = self.objective, self.center
+        if objective.is_sparse:
+            return objective.in_dtype
+        return lambda X: X.astype(objective.dtype) - center
+
+    def _moments(self, weight, first, second):
+        """`Moments` from sums over centred rows, of c_ik, c_ik x_i and c_ik x_i^2."""
+        if not self.objective.fit_intercept:
+            return Moments(weight, np.zeros_like(first), second.copy())
+        column = weight[:, np.newaxis]
+        mean = first / np.maximum(column, np.finfo(float).tiny)
+        return Moments(weight, mean + self.center, self._variance(column, second, first * mean))
+
+    def _variance(self, weight, squares, squared_mean):
+        """The difference of sums about `center`; zero where it is but a rounding error."""
+        variance = squares - squared_mean
+        eps = 8 * np.finfo(self.objective.dtype).eps
+        variance[variance <= eps * squares] = 0
+        # A constant column differs from its mean by the mean's rounding error.
+        variance[squares <= weight * (eps * self.center.astype(np.float64)) ** 2] = 0
+        return variance
+
+    def _covariance(self, c, mean, variance, n_matrices, n_parts=1):
+        """``sum_i c_i (x_i - mean)(x_i - mean)'`` from all rows, or calibrated from drawn ones."""
+        objective = self.objective
+        m = rows_per_matrix(objective, n_matrices)
+        rows, w = None, c
+        if m < objective.n_samples:
+            rows, w = _draw_rows(c, 1 + self.leverages / objective.n_features, m)
+        mean = mean.astype(objective.dtype)
+        parts = slices(slice(0, len(w)), number=n_parts)
+        grams = objective.threads.map(
+            lambda part: _gram(objective, rows, w, mean, part),
+            parts,
+            len(w) * objective.n_features**2,
+        )
+        covariance = sum(grams[1:], grams[0])
+        if rows is not None or not variance.all():
             _calibrate(covariance, variance)
-    return moments, covariances
-
-
-def _weighted_rows(objective, theta):
-    """Function from blocks to their slices, weights c_ik (K, m), and centred rows."""
-    logits = objective.logits_at(theta)
-    objective.center  # noqa: B018  threads are to find it made
-
-    def weighted_rows(blocks):
-        for rows, X in blocks:
-            P = softmax(logits(objective.in_dtype(X)))
-            yield rows, _hessian_weights(P, objective.s[rows]), objective.centered(X)
-
-    return weighted_rows
-
-
-def _squares(X):
-    """The squared values of a block; overwrites a dense one."""
-    return X.power(2) if sparse.issparse(X) else np.square(X, out=X)
-
-
-def _moments(objective, weight, first, second):
-    """`Moments` from sums over centred rows, of c_ik, c_ik x_i and c_ik x_i^2."""
-    if not objective.fit_intercept:
-        return Moments(weight, np.zeros_like(first), second.copy())
-    mean = first / np.maximum(weight, np.finfo(float).tiny)[:, np.newaxis]
-    variance = second - first * mean
-    # Below this a variance is the rounding error of its sums: the column is constant.
-    rounding = 8 * np.finfo(objective.dtype).eps
-    variance[variance <= rounding * second] = 0
-    return Moments(weight, mean + objective.center, variance)
-
-
-def pooled_curvature(objective, theta):
-    """Sums for all classes together, weighted by ``c_i = sum_k c_ik``.
-
-    Returns `Moments` with the weight of each class, (K,), and the (1, p) means and variances of
-    the columns under c; and the centred curvature (p, p).
-    """
-    n, p, K = objective.n_samples, objective.n_features, objective.n_classes
-    weighted_rows = _weighted_rows(objective, theta)
-    c = np.empty(n, dtype=objective.dtype)
-
-    def part_sums(blocks):
-        weight, first, second = np.zeros(K), np.zeros((1, p)), np.zeros((1, p))
-        for rows, C, X in weighted_rows(blocks):
-            weight += C.sum(axis=1, dtype=np.float64)
-            c[rows] = C.sum(axis=0)
-            first += times_rows(c[np.newaxis, rows], X)
-            second += times_rows(c[np.newaxis, rows], _squares(X))
-        return weight, first, second
-
-    weight, first, second = objective.map_parts(part_sums)
-    moments = _moments(objective, weight.sum(keepdims=True), first, second)
-    m = rows_per_matrix(objective, 1)
-    covariance = _covariance(
-        objective, c, moments.mean[0], moments.variance[0], m=m, n_parts=_MAX_PARTS
-    )
-    return replace(moments, weight=weight), covariance
+        return covariance
 
 
 def _hessian_weights(P, s):
@@ -193,37 +307,9 @@ def _hessian_weights(P, s):
     return P
 
 
-def _probabilities(objective, theta):
-    """Yield ``(classes, P[classes])``, as many of the (n,) rows of P at once as fit."""
-    n, K, itemsize = objective.n_samples, objective.n_classes, objective.dtype.itemsize
-    budget = max(_PROBABILITY_BYTES, objective.n_stored * itemsize // 10)
-    logits = objective.logits_at(theta)
-    for chunk in slices(slice(0, K), size=max(1, budget // (n * itemsize))):
-        P = np.empty((chunk.stop - chunk.start, n), dtype=objective.dtype)
-
-        def fill(blocks, P=P, chunk=chunk):
-            for rows, X in blocks:
-                P[:, rows] = softmax(logits(objective.in_dtype(X)))[chunk]
-            return (0,)
-
-        objective.map_parts(fill)
-        yield range(chunk.start, chunk.stop), P
-
-
-def _covariance(objective, c, mean, variance, *, m, n_parts=1):
-    """``sum_i c_i (x_i - mean)(x_i - mean)'`` from all rows or from about m drawn ones."""
-    n = objective.n_samples
-    rows, w = None, c
-    if m < n:
-        rows, w = _draw_rows(c, 1 + objective.leverages / objective.n_features, m)
-    mean = mean.astype(objective.dtype)
-    parts = slices(slice(0, len(w)), number=n_parts)
-    work = len(w) * objective.n_features**2
-    grams = objective.threads.map(lambda part: _gram(objective, rows, w, mean, part), parts, work)
-    covariance = sum(grams[1:], grams[0])
-    if rows is not None or not variance.all():
-        _calibrate(covariance, variance)
-    return covariance
+def _squares(X):
+    """The squared values of a block; overwrites a dense one."""
+    return X.power(2) if sparse.issparse(X) else np.square(X, out=X)
 
 
 def rows_per_matrix(objective, n_matrices):

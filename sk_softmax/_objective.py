@@ -23,7 +23,6 @@ q_i is the one-hot label, H the cross-entropy; the intercept is not penalised. T
 """
 
 import copy
-import functools
 
 import numpy as np
 from scipy import sparse
@@ -93,8 +92,6 @@ class Objective:
         other = copy.copy(self)
         other.dtype = np.dtype(dtype)
         other.s = self.s.astype(dtype)
-        for cached in ("center", "leverages"):  # they have the dtype of the original
-            vars(other).pop(cached, None)
         return other
 
     def with_columns(self, X):
@@ -213,54 +210,6 @@ class Objective:
     def in_dtype(self, X):
         """A block of X in `dtype`."""
         return X.astype(self.dtype, copy=False)
-
-    @functools.cached_property
-    def center(self):
-        """What columns are shifted by in second-order sums, lest these cancel: their mean.
-
-        Zero for sparse X, which stays as it is, and without an intercept.
-        """
-        if self.is_sparse or not self.fit_intercept:
-            return np.zeros(self.n_features, dtype=self.dtype)
-
-        def part_sums(blocks):
-            return (sum(self.s[rows] @ self.in_dtype(X) for rows, X in blocks),)
-
-        return self.map_parts(part_sums)[0].astype(self.dtype)
-
-    def centered(self, X):
-        """A copy of a block of X in `dtype`, shifted by `center`."""
-        return self.in_dtype(X) if self.is_sparse else X.astype(self.dtype) - self.center
-
-    @functools.cached_property
-    def leverages(self):
-        """How much each row stands out, (n,): its squares in units of their weighted means.
-
-        The weighted mean over the rows is p. A row has a high leverage if it is one of the
-        few in which some column is not constant.
-        """
-        self.center  # noqa: B018  threads are to find it made
-
-        def squares(X):
-            X = self.centered(X)
-            return X.power(2) if self.is_sparse else np.square(X, out=X)
-
-        def part_sums(blocks):
-            return (sum(self.s[rows] @ squares(X) for rows, X in blocks),)
-
-        (mean_squares,) = self.map_parts(part_sums)
-        inverse = np.divide(
-            1, mean_squares, out=np.zeros_like(mean_squares), where=mean_squares > 0
-        )
-        result = np.empty(self.n_samples, dtype=self.dtype)
-
-        def fill(blocks):
-            for rows, X in blocks:
-                result[rows] = squares(X) @ inverse
-            return (0,)
-
-        self.map_parts(fill)
-        return result
 
     def _add_block(self, X, y, s, logits, G):
         """Add one block's gradient to `G`; return its loss."""

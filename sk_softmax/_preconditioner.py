@@ -20,6 +20,11 @@ Only blocks of the Hessian on its diagonal are used. They carry the factor K / (
 the gauge that makes them exact where all classes are equally probable, as at the start, and
 for two classes everywhere. The whole Hessian, (K p)^2 numbers, was tried and left out: what
 slows L-BFGS down is a T made too far from the minimum, not the missing blocks.
+
+Where a class is nearly certain its curvature vanishes, but not for long: a step as long as
+Newton's may make it grow a thousandfold. So a little of each class's curvature is spread over
+the rows as it was at zero theta: the damping of Levenberg and Marquardt, in the metric of
+Boehning's bound ("Multinomial logistic regression algorithm", 1992).
 """
 
 from collections.abc import Callable
@@ -29,14 +34,10 @@ import numpy as np
 from scipy.linalg import get_lapack_funcs
 
 from sk_softmax._blocks import slices
-from sk_softmax._curvature import (
-    class_curvature,
-    class_moments,
-    pooled_curvature,
-    rows_per_matrix,
-)
+from sk_softmax._curvature import rows_per_matrix
 from sk_softmax._objective import CALL_WORK
 
+_DAMPING = 0.03
 # Numbers in a factor from which its product with a vector is shared out to threads.
 _THREADED_SIZE = 2**20
 
@@ -81,20 +82,25 @@ class ChangeOfVariables:
         return V
 
 
-def diagonal(objective, theta):
+def diagonal(curvature, theta):
     """From the diagonal of the Hessian at theta; any data, no more memory than theta."""
-    moments = class_moments(objective, theta)
-    scale = _inverse_sqrt(_gauge_factor(objective) * moments.variance + objective.lam)
+    objective = curvature.objective
+    moments = curvature.moments(theta)
+    variance = _damped(moments.variance, moments.weight[:, np.newaxis] * curvature.variance)
+    scale = _inverse_sqrt(_gauge_factor(objective) * variance + objective.lam)
     return ChangeOfVariables(objective, lambda W: W * scale, lambda W: W * scale, moments)
 
 
-def shared(objective, theta):
+def shared(curvature, theta):
     """From the covariance of the columns, weighted for each class by its curvature.
 
     At zero coefficients that is the Hessian, a Kronecker product.
     """
-    moments, covariance = pooled_curvature(objective, theta)
-    share = _gauge_factor(objective) * moments.weight / moments.weight.sum()
+    objective = curvature.objective
+    moments, covariance = curvature.pooled(theta)
+    weight = moments.weight.sum()
+    share = _gauge_factor(objective) * moments.weight / weight
+    covariance = _damped(covariance, weight.astype(objective.dtype) * curvature.covariance)
     inverse = _inverse_cholesky(covariance, objective.lam / share.mean())
     scale = _inverse_sqrt(share)[:, np.newaxis]
     parts = slices(slice(0, len(inverse)), number=1 + inverse.size // _THREADED_SIZE)
@@ -109,14 +115,18 @@ def shared(objective, theta):
     )
 
 
-def class_blocks(objective, theta):
+def class_blocks(curvature, theta):
     """From the Hessian's diagonal blocks at theta, one (p, p) for each class."""
+    objective = curvature.objective
     K, p = objective.n_classes, objective.n_features
-    moments, inverses = class_curvature(objective, theta)
-    inverses *= _gauge_factor(objective)
+    gauge = _gauge_factor(objective)
+    moments, inverses = curvature.of_classes(theta)
+    weight = moments.weight.astype(objective.dtype)
+    at_start = curvature.covariance
 
     def invert(k):
-        inverses[k] = _inverse_cholesky(inverses[k], objective.lam)
+        block = _damped(inverses[k], weight[k] * at_start)
+        inverses[k] = _inverse_cholesky(gauge * block, objective.lam)
 
     objective.threads.map(invert, range(K), K * p**3)
     parts = slices(slice(0, K), number=min(K, 1 + inverses.size // _THREADED_SIZE))
@@ -197,6 +207,11 @@ def _matrix_work(objective, n_matrices):
         return 0
     p = objective.n_features
     return n_matrices * ((rows_per_matrix(objective, n_matrices) + p) * p**2 + CALL_WORK / 4)
+
+
+def _damped(curvature, at_start):
+    """A mixture of the curvature at theta and, of the same weight, that at zero theta."""
+    return (1 - _DAMPING) * curvature + _DAMPING * at_start
 
 
 def _gauge_factor(objective):

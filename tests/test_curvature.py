@@ -4,12 +4,7 @@ from reference import make_problem, mean_gradient, softmax_rows, split
 from scipy import sparse
 
 from sk_softmax import _curvature
-from sk_softmax._curvature import (
-    class_curvature,
-    class_moments,
-    pooled_curvature,
-    rows_per_matrix,
-)
+from sk_softmax._curvature import Curvature, rows_per_matrix
 
 layouts = pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array], ids=["dense", "csr"])
 
@@ -27,7 +22,7 @@ def random_theta(seed, shape):
 
 
 def covariances(objective, theta):
-    return class_curvature(objective, theta)[1]
+    return Curvature(objective).of_classes(theta)[1]
 
 
 @layouts
@@ -37,7 +32,7 @@ def test_moments_equal_the_dense_formula(make_objective, fit_intercept, layout):
     X, s = with_zeros(X + 1), random_weights(0, 200)
     objective = make_objective(layout(X), y, s, fit_intercept=fit_intercept)
     theta = random_theta(0, objective.shape)
-    found = class_moments(objective, theta.ravel())
+    found = Curvature(objective).moments(theta.ravel())
     W, b = split(theta, X.shape[1])
     P = softmax_rows(X @ W.T + b)
     for k in range(3):
@@ -54,7 +49,7 @@ def test_variances_are_the_diagonal_of_the_hessian(make_objective, seed):
     s = random_weights(seed, len(y))
     objective = make_objective(X, y, s, lam=0.0, fit_intercept=False)
     theta = random_theta(seed, objective.shape)
-    variance = class_moments(objective, theta.ravel()).variance
+    variance = Curvature(objective).moments(theta.ravel()).variance
     for index in np.ndindex(theta.shape):
         step = np.zeros(theta.shape)
         step[index] = 1e-5
@@ -89,7 +84,7 @@ def test_covariances_equal_the_dense_formula(
 
     expected = np.stack([covariance(c) for c in C.T])
     np.testing.assert_allclose(covariances(objective, theta.ravel()), expected, atol=1e-13)
-    moments, pooled = pooled_curvature(objective, theta.ravel())
+    moments, pooled = Curvature(objective).pooled(theta.ravel())
     np.testing.assert_allclose(pooled, covariance(C.sum(axis=1)), atol=1e-13)
     np.testing.assert_allclose(moments.variance[0], np.diag(pooled), atol=1e-13)
     np.testing.assert_allclose(moments.weight, C.sum(axis=0), atol=1e-13)
@@ -137,3 +132,25 @@ def test_rows_per_matrix_grow_with_columns_and_stop_at_n(make_objective):
     assert rows_per_matrix(few, 3) == 50
     many = make_objective(rng.standard_normal((5000, 400)), np.arange(5000) % 3)
     assert rows_per_matrix(many, 3) == 4000
+
+
+@layouts
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sums_without_theta_equal_the_dense_formula(make_objective, dtype, fit_intercept, layout):
+    X, y = make_problem(0)
+    X, s = with_zeros(X + 1), random_weights(0, len(y))
+    objective = make_objective(layout(X), y, s, fit_intercept=fit_intercept).astype(dtype)
+    found = Curvature(objective)
+    s = s / s.sum()
+    mean = s @ X if fit_intercept else np.zeros(X.shape[1])
+    covariance = (X - mean).T * s @ (X - mean)
+    assert found.mean.dtype == found.leverages.dtype == found.covariance.dtype == dtype
+    tolerance = {"rtol": 0, "atol": 10 * np.finfo(dtype).eps}
+    np.testing.assert_allclose(found.mean, mean, **tolerance)
+    np.testing.assert_allclose(found.covariance, covariance, **tolerance)
+    np.testing.assert_allclose(found.variance, np.diag(covariance), **tolerance)
+    assert s @ found.leverages == pytest.approx(X.shape[1], rel=1e-6)
+    zero = np.zeros(objective.shape).ravel()
+    moments, pooled = found.pooled(zero)
+    np.testing.assert_allclose(pooled, found.covariance * moments.weight.sum(), **tolerance)

@@ -12,7 +12,7 @@ from reference import (
 from scipy import sparse
 
 from sk_softmax import _objective
-from sk_softmax._curvature import class_moments
+from sk_softmax._curvature import Curvature
 from sk_softmax._objective import Objective
 from sk_softmax._threads import RowThreads
 
@@ -38,7 +38,7 @@ def random_theta(seed, objective):
 
 
 def moments(objective, theta):
-    found = class_moments(objective, theta)
+    found = Curvature(objective).moments(theta)
     return found.weight, found.mean, found.variance
 
 
@@ -238,13 +238,3 @@ def test_without_an_intercept_unpack_gives_none(make_objective):
             np.testing.assert_array_equal(b, theta[:, 4])
         else:
             assert b is None
-
-
-def test_another_precision_takes_over_nothing_that_was_made_in_the_first(make_objective):
-    X, y = make_problem(0)
-    double = make_objective(X, y)
-    assert double.center.dtype == double.leverages.dtype == np.float64
-    single = double.astype(np.float32)
-    assert single.center.dtype == single.leverages.dtype == np.float32
-    assert double.s @ double.leverages == pytest.approx(X.shape[1])
-    np.testing.assert_allclose(single.leverages, double.leverages, rtol=1e-5)

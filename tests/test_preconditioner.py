@@ -3,6 +3,8 @@ import pytest
 from reference import make_problem, mean_gradient
 from scipy import sparse
 
+from sk_softmax import _preconditioner
+from sk_softmax._curvature import Curvature
 from sk_softmax._preconditioner import RUNGS, Ladder, class_blocks, diagonal, shared
 
 LAM = 0.05
@@ -43,7 +45,7 @@ def test_forward_and_backward_are_adjoint(make_objective, seed, fit_intercept, m
     X, y = raw_problem(seed)
     objective = make_objective(X, y, lam=LAM, fit_intercept=fit_intercept)
     rng = np.random.default_rng(seed)
-    T = make(objective, random_point(rng, X, objective.shape).ravel())
+    T = make(Curvature(objective), random_point(rng, X, objective.shape).ravel())
     V, G = rng.standard_normal((2, *objective.shape))
     forward, backward = T.forward(V), T.backward(G)
     size = np.linalg.norm(forward) * np.linalg.norm(G)
@@ -56,22 +58,25 @@ def test_the_image_has_class_rows_that_sum_to_zero(make_objective, seed, fit_int
     X, y = make_problem(seed)
     objective = make_objective(X, y, lam=LAM, fit_intercept=fit_intercept)
     rng = np.random.default_rng(seed)
-    T = make(objective, random_point(rng, X, objective.shape).ravel())
+    T = make(Curvature(objective), random_point(rng, X, objective.shape).ravel())
     image = T.forward(rng.standard_normal(objective.shape))
     np.testing.assert_allclose(image.sum(axis=0), 0, atol=1e-14 * np.abs(image).max())
 
 
 @pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array], ids=["dense", "csr"])
 @pytest.mark.parametrize("seed", range(3))
-def test_two_classes_are_solved_by_one_newton_step(make_objective, seed, layout, fit_intercept):
+def test_two_classes_are_solved_by_one_newton_step(
+    make_objective, seed, layout, fit_intercept, monkeypatch
+):
     """Class blocks are the whole Hessian then: it becomes the identity on the gauge."""
+    monkeypatch.setattr(_preconditioner, "_DAMPING", 0.0)
     X, y = raw_problem(seed, n_classes=2)
     s = np.random.default_rng(seed).uniform(0.5, 2, size=len(y))
     lam = 0.0
     objective = make_objective(layout(X), y, s, lam=lam, fit_intercept=fit_intercept)
     theta = random_point(np.random.default_rng(seed), X, objective.shape)
     theta -= theta.mean(axis=0)
-    T = class_blocks(objective, theta.ravel())
+    T = class_blocks(Curvature(objective), theta.ravel())
     H = hessian_in_new_variables(T, theta, lambda t: mean_gradient(t, X, y, s, lam))
     eigenvalues = np.linalg.eigvalsh((H + H.T) / 2)
     half = len(eigenvalues) // 2
@@ -87,7 +92,7 @@ def test_the_start_is_solved_by_one_newton_step(make_objective, seed, fit_interc
     y = np.arange(len(X)) % 3
     objective = make_objective(X, y, lam=0.0, fit_intercept=fit_intercept)
     theta = np.zeros(objective.shape)
-    T = make(objective, theta.ravel())
+    T = make(Curvature(objective), theta.ravel())
     H = hessian_in_new_variables(T, theta, lambda t: mean_gradient(t, X, y, np.ones(len(y)), 0.0))
     eigenvalues = np.linalg.eigvalsh((H + H.T) / 2)
     third = len(eigenvalues) // 3
@@ -103,7 +108,7 @@ def test_rescaling_a_column_rescales_its_coefficients(make_objective, make):
     images = []
     for scale in (1.0, unit):
         objective = make_objective(X * scale, y, lam=0.0)
-        T = make(objective, np.zeros(objective.shape).ravel())
+        T = make(Curvature(objective), np.zeros(objective.shape).ravel())
         V = np.random.default_rng(0).standard_normal(objective.shape)
         image = T.forward(V)
         image[:, :4] *= scale
@@ -117,9 +122,9 @@ def test_drawn_rows_estimate_what_all_rows_sum_to(make_objective, make, monkeypa
     X, y = raw_problem(0, n=5000)
     objective = make_objective(X, y, lam=LAM)
     theta = random_point(np.random.default_rng(0), X, objective.shape).ravel()
-    exact = make(objective, theta)
+    exact = make(Curvature(objective), theta)
     monkeypatch.setattr("sk_softmax._curvature.rows_per_matrix", lambda objective, n_matrices: 200)
-    drawn = make(objective, theta)
+    drawn = make(Curvature(objective), theta)
     G = np.random.default_rng(1).standard_normal(objective.shape) * X.std(axis=0).mean()
     gap, drawn_gap = (np.sum(T.backward(G) ** 2) for T in (exact, drawn))
     assert drawn_gap == pytest.approx(gap, rel=0.5)
@@ -135,7 +140,7 @@ def test_a_rare_column_keeps_its_scale(make_objective, make, monkeypatch):
     X[:, 2] = 0
     X[[5, 500, 15_000], 2] = 1
     objective = make_objective(X, y, lam=0.0)
-    T = make(objective, np.zeros(objective.shape).ravel())
+    T = make(Curvature(objective), np.zeros(objective.shape).ravel())
     V = np.zeros(objective.shape)
     V[:, 2] = [1, -1, 0]
     # Variance of the column times p (1 - p) K / (K - 1) = 1/3: its coefficient's curvature.
@@ -148,7 +153,7 @@ def test_a_column_that_nothing_depends_on_is_left_alone(make_objective, make):
     X, y = make_problem(0)
     X = np.column_stack([X, np.full(len(y), 7.0)])
     objective = make_objective(X, y, lam=0.0)
-    image = make(objective, np.zeros(objective.shape).ravel()).forward(
+    image = make(Curvature(objective), np.zeros(objective.shape).ravel()).forward(
         np.ones(objective.shape) * [[1], [2], [3]]
     )
     assert np.all(np.isfinite(image))
@@ -160,7 +165,9 @@ def test_collinear_columns_do_not_break_it(make_objective, make):
     X, y = make_problem(0)
     X = np.column_stack([X, X[:, :2], X[:, 0] + X[:, 1]])
     objective = make_objective(X, y, lam=0.0)
-    image = make(objective, np.zeros(objective.shape).ravel()).forward(np.ones(objective.shape))
+    image = make(Curvature(objective), np.zeros(objective.shape).ravel()).forward(
+        np.ones(objective.shape)
+    )
     assert np.all(np.isfinite(image))
 
 
@@ -182,3 +189,26 @@ def test_the_ladder_has_no_matrices_beyond_the_memory_allowed(make_objective):
     ladder = Ladder(make_objective(X, np.arange(10) % 2))
     assert ladder.first().name == "diagonal"
     assert ladder.above(ladder.first()) is None
+
+
+@pytest.mark.parametrize("make", [diagonal, class_blocks])
+def test_damping_bounds_what_a_certain_class_takes_for_its_curvature(make_objective, make):
+    """All rows certain but one: a step in its direction is no longer than at the start."""
+    X, y = make_problem(0, n=200)
+    X[1:] *= np.sign(X[1:, :1]) * (2 * (y[1:, np.newaxis] == 0) - 1)
+    objective = make_objective(X, y, lam=0.0)
+    curvature = Curvature(objective)
+    theta = np.zeros(objective.shape)
+    theta[:, 0] = [40, -20, -20]
+    moments = curvature.moments(theta.ravel())
+    T = make(curvature, theta.ravel())
+    for k in range(3):
+        V = np.zeros(objective.shape)
+        V[k, 1] = 1
+        step = T.forward(V)[k, :4] * 3 / 2  # the gauge takes a third of it
+        if make is diagonal:
+            floor = 1.5 * 0.03 * moments.weight[k] * curvature.variance[1]
+            assert step[1] ** 2 <= 1 / floor
+        else:
+            damping = step @ curvature.covariance @ step * moments.weight[k] * 1.5 * 0.03
+            assert damping <= 1 + 1e-9

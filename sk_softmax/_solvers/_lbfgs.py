@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.optimize import minimize
 
+from sk_softmax._curvature import Curvature
 from sk_softmax._preconditioner import Ladder, curvature_bytes
 from sk_softmax._rotation import Rotation, rotation_pays
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
@@ -26,6 +27,8 @@ _FLOAT32_GAP = 1e-6
 _FLOAT32_SIZE = 2**20
 # Iterations that a new stage loses because it starts without L-BFGS's memory.
 _RESTART = 2
+# Numbers that the steps in L-BFGS's memory may hold, and as many the gradient differences.
+_MEMORY_SIZE = 2**24
 # A better kind of T is waited for if it costs less than so many refreshes of the present one.
 _WORTH_WAITING = 5
 # A fresh T that changes the estimated gap by less than this factor was not needed.
@@ -74,9 +77,10 @@ class _Run:
 
     def minimize(self, theta):
         """The result of as many stages as it takes."""
-        working = self._working_objective()
+        self._curvature = Curvature(self._working_objective())
         self._rung = self._ladder.first()
-        stage = _Stage(working, theta, self._rung.make(working, theta))
+        T = self._rung.make(self._curvature, theta)
+        stage = _Stage(self._curvature.objective, theta, T)
         if stage.is_within(self._tol):
             self._reason = StopReason.TOL
         stuck = False
@@ -126,7 +130,9 @@ class _Run:
     def _refreshed(self, stage):
         """The stage that goes on with a fresh change of variables, if possible a better one."""
         rung = self._next_rung()
-        fresh = stage.with_variables(rung.make(stage.objective, stage.theta))
+        if self._curvature.objective is not stage.objective:
+            self._curvature = Curvature(stage.objective)
+        fresh = stage.with_variables(rung.make(self._curvature, stage.theta))
         change = fresh.raw_gap / max(stage.raw_gap, np.finfo(float).tiny)
         if rung is self._rung and 1 / _SAME_GAP < change < _SAME_GAP:
             self._patience *= 4
@@ -243,7 +249,7 @@ class _Stage:
                 # The callback keeps the limits; those of scipy would end long runs silently.
                 "maxiter": np.iinfo(np.int32).max,
                 "maxfun": np.iinfo(np.int32).max,
-                "maxcor": 20 if self._theta_0.size < 2**18 else 10,
+                "maxcor": min(20, max(4, _MEMORY_SIZE // self._theta_0.size)),
                 "maxls": 30 if self.objective.dtype == np.float64 else 6,
                 "ftol": _EPS,
                 "gtol": 0.0,

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from sk_softmax._curvature import Curvature
 from sk_softmax._preconditioner import diagonal
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
 
@@ -88,7 +89,7 @@ class _Epochs:
         self.theta = theta.copy()
         self._velocity = np.zeros_like(theta)
         if options.learning_rate == "auto":
-            T = diagonal(objective, theta)
+            T = diagonal(Curvature(objective), theta)
             self._precondition = lambda G: T.forward(T.backward(G))
             self.learning_rate = (1 - self._momentum) * _auto_step(
                 objective, theta, T, self._batch_size
