@@ -250,7 +250,7 @@ class _Stage:
                 "maxiter": np.iinfo(np.int32).max,
                 "maxfun": np.iinfo(np.int32).max,
                 "maxcor": min(20, max(4, _MEMORY_SIZE // self._theta_0.size)),
-                "maxls": 30 if self.objective.dtype == np.float64 else 6,
+                "maxls": 20,
                 "ftol": _EPS,
                 "gtol": 0.0,
             },
