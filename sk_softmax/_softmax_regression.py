@@ -64,6 +64,9 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
     class_weight : dict or "balanced", default=None
         Weights of the classes, by label; "balanced" makes the classes count alike. A weight
         of zero takes a class out: see `intercept_`.
+    label_smoothing : float, default=0.0
+        The share eps, in [0, 1), of the uniform distribution in the targets: a label stands
+        for ``(1 - eps) onehot + eps / n_classes``.
     tol : float, default=1e-6
         Relative distance to the minimum at which to stop. For "lbfgs" an estimate of
         ``(f - f*) / abs(f*)``; "sgd" stops when its training loss has not fallen by this
@@ -150,6 +153,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         "C": [Interval(Real, 0, None, closed="right")],
         "fit_intercept": ["boolean"],
         "class_weight": [dict, StrOptions({"balanced"}), None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "max_iter": [Interval(Integral, 1, None, closed="left"), None],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
@@ -169,6 +173,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         C=1.0,
         fit_intercept=True,
         class_weight=None,
+        label_smoothing=0.0,
         tol=1e-6,
         max_iter=None,
         learning_rate="auto",
@@ -184,6 +189,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         self.C = C
         self.fit_intercept = fit_intercept
         self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
         self.tol = tol
         self.max_iter = max_iter
         self.learning_rate = learning_rate
@@ -206,8 +212,10 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training rows. float32 and float64 are kept, other types become float64; sparse
             matrices become CSR and stay sparse.
-        y : array-like of shape (n_samples,)
-            Labels: strings, booleans, integers or integer-valued floats.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels: strings, booleans, integers or integer-valued floats. Or, for each row,
+            probabilities of the classes, such as the votes of annotators; the classes are the
+            names of the columns of a data frame, otherwise ``0 .. n_classes - 1``.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, not negative. A weight of k is k repetitions, zero leaves the row out.
 
@@ -282,14 +290,18 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         """
         n_classes = len(data.weighted)
         C = self.C / 2 if n_classes == 2 else self.C
+        y, smoothing = data.y, self.label_smoothing
+        if y.ndim == 2:
+            y, smoothing = (1 - smoothing) * y + smoothing / n_classes, 0.0
         return Objective(
             data.X,
-            data.y,
+            y,
             data.sample_weight,
             n_classes=n_classes,
             lam=float(1 / (C * data.sample_weight.sum())),
             fit_intercept=self.fit_intercept,
             threads=threads,
+            label_smoothing=smoothing,
         )
 
     def _initial_theta(self, objective, data):

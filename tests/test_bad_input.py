@@ -491,7 +491,7 @@ def test_labels_that_are_none(solver, labels, error, match):
 
 
 @solvers
-@pytest.mark.parametrize("dtype", [int, float, bool])
+@pytest.mark.parametrize("dtype", [int, bool])
 def test_one_hot_rows_where_labels_are_meant(solver, dtype):
     X, y = make_problem(0)
     refuses(solver, X, np.eye(3, dtype=dtype)[y], ValueError, "1d array")
@@ -674,6 +674,7 @@ BAD_PARAMETERS = {
     "learning_rate": [0, -0.1, np.inf, np.nan, "fast"],
     "batch_size": [0, 1.5, "all"],
     "momentum": [-0.1, 1, np.nan],
+    "label_smoothing": [-0.1, 1.0, np.nan, "0.1"],
     "n_iter_no_change": [0, 1.5],
     "warm_start": ["yes"],
     "random_state": [-1, "seed"],
