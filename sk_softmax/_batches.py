@@ -1,0 +1,113 @@
+"""Mini-batches: rows in random order, drawn without replacement.
+
+An epoch is one uniformly random permutation of all rows, cut into batches. Every batch is
+then a simple random sample, so that its gradient, divided by its number of rows times the
+mean weight, has the gradient of f as its expectation; and every row occurs exactly once.
+
+Gathering rows one batch at a time would cost as much as computing with them. They are
+gathered a chunk of batches at a time, and where there are two threads one of them gathers
+the next chunk while the other computes. The order does not depend on that.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+# Bytes of rows gathered at once: few calls for small batches, and still in the cache.
+_CHUNK_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class Batch:
+    """m rows `X` (m, p) with `weights` (m,) and weighted targets `Q` (K, m).
+
+    ``weights[i] = s_i / (m mean(s))`` and ``Q[k, i] = weights[i] q_ik``: the residuals
+    ``weights P - Q`` times X are the gradient's unbiased estimate.
+    """
+
+    X: np.ndarray | sparse.csr_array
+    weights: np.ndarray
+    Q: np.ndarray
+
+    def loss_and_gradient(self, W, b, gradient):
+        """Mean loss of the batch at W (p, K) and b (K,) or None; fills `gradient` (p + 1, K).
+
+        The softmax runs on classes by rows, see `_softmax`, the products on rows by classes.
+        """
+        Z = np.ascontiguousarray((self.X @ W).T)
+        if b is not None:
+            Z += b[:, np.newaxis]
+        Z -= np.maximum.reduce(Z, axis=0)
+        true_logits = float(np.vdot(self.Q, Z))
+        np.exp(Z, out=Z)
+        normaliser = np.add.reduce(Z, axis=0)
+        Z *= self.weights / normaliser
+        Z -= self.Q
+        p = len(W)
+        residuals = np.ascontiguousarray(Z.T)
+        if sparse.issparse(self.X):
+            gradient[:p] = self.X.T @ residuals
+        else:
+            np.dot(self.X.T, residuals, out=gradient[:p])
+        if b is not None:
+            np.add.reduce(Z, axis=1, out=gradient[p])
+        return float(np.dot(self.weights, np.log(normaliser))) - true_logits
+
+
+class Batches:
+    """The rows of an objective in its own dtype, `batch_size` at a time."""
+
+    def __init__(self, objective, batch_size):
+        self._objective = objective
+        self.batch_size = min(batch_size, objective.n_samples)
+        itemsize = objective.dtype.itemsize
+        row_bytes = (objective.n_stored / objective.n_samples + objective.n_classes) * itemsize
+        # A batch of a sparse matrix cannot be a view of a larger one, so it is its own chunk.
+        per_chunk = 1 if objective.is_sparse else int(_CHUNK_BYTES / row_bytes / self.batch_size)
+        self._chunk_rows = self.batch_size * max(1, per_chunk)
+        one_chunk = self._chunk_rows >= objective.n_samples
+        self._prefetches = objective.threads.n_threads > 1 and not one_chunk
+
+    def epoch(self, order):
+        """Yield the batches of a permutation of the rows."""
+        n, size = self._objective.n_samples, self.batch_size
+        whole = n - n % size  # a smaller last batch is a chunk of its own
+        starts = range(0, whole, self._chunk_rows)
+        tasks = [(order[i : min(i + self._chunk_rows, whole)], size) for i in starts]
+        if whole < n:
+            tasks.append((order[whole:], n - whole))
+        if not self._prefetches:
+            for task in tasks:
+                yield from self._gather(*task)
+            return
+        with ThreadPoolExecutor(1, thread_name_prefix="sk_softmax") as pool:
+            following = pool.submit(self._gather, *tasks[0])
+            for task in tasks[1:]:
+                chunk, following = following.result(), pool.submit(self._gather, *task)
+                yield from chunk
+            yield from following.result()
+
+    def _gather(self, rows, size):
+        """The batches of a chunk, `size` rows each."""
+        objective = self._objective
+        if objective.is_sparse:
+            X = objective.X[rows]
+        else:
+            X = objective.X.take(rows, axis=0)
+        X = objective.in_dtype(X)
+        y, weights = objective.y[rows], self._weights(rows, size)
+        number = len(rows) // size
+        Q = np.zeros((number, objective.n_classes, size), dtype=objective.dtype)
+        position = np.arange(len(rows))
+        Q[position // size, y, position % size] = weights
+        if number == 1:
+            return [Batch(X, weights, Q[0])]
+        edges = range(0, len(rows), size)
+        return [Batch(X[i : i + size], weights[i : i + size], q) for i, q in zip(edges, Q)]  # noqa: B905
+
+    def _weights(self, rows, size):
+        """``s_i / (m mean(s))``; the objective's s sum to one."""
+        objective = self._objective
+        return objective.s[rows] * objective.dtype.type(objective.n_samples / size)

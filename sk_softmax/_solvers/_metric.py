@@ -1,0 +1,173 @@
+"""What ``learning_rate="auto"`` multiplies gradients by, and the step size that goes with it.
+
+In the variables v of ``theta = T v`` a step along the gradient ``T' g`` moves theta along
+``T T' g``. So SGD in those variables is SGD in theta with the matrix ``M = T T'``, applied
+here as one product. T is that of `sk_softmax._preconditioner`, "shared" or "diagonal".
+Arrays have theta's layout transposed, (p + 1, K), intercepts in the last row.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sk_softmax._curvature import class_moments, pooled_covariance, rows_per_matrix
+from sk_softmax._preconditioner import RUNGS, Ladder, _gauge_factor, _inverse_cholesky, diagonal
+
+# Evaluations of the objective that a (p, p) matrix may cost: a third of 100 epochs.
+_AFFORDABLE = 30
+# What a later metric keeps of the curvature at the start. Near the minimum of separable data
+# curvatures vanish where a step would bring them back: steps grow by at most 1 / 0.3.
+_KEPT = 0.3
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """Weight (K,) and mean (1, p) or (K, p) of the rows, and (p, p) or (K, p) second moments."""
+
+    weight: np.ndarray
+    mean: np.ndarray
+    second: np.ndarray
+
+    def mixed_with(self, start):
+        """The same with a share of the curvature at the start."""
+        return Curvature(
+            (1 - _KEPT) * self.weight + _KEPT * start.weight,
+            self.mean,
+            (1 - _KEPT) * self.second + _KEPT * start.second,
+        )
+
+
+@dataclass(frozen=True)
+class Metric:
+    """M = T T', and `noise`, the curvature of one row's loss in these variables."""
+
+    matrix: np.ndarray | None
+    scale: np.ndarray
+    mean: np.ndarray
+    intercept_scale: np.ndarray
+    noise: float
+    largest_curvature: float
+    fit_intercept: bool
+
+    def times(self, G):
+        """M G for a gradient (p + 1, K) or, without intercepts, (p, K)."""
+        p = len(self.scale) if self.matrix is None else len(self.matrix)
+        D = np.empty_like(G)
+        W, g_b = G[:p], G[p:]
+        if self.fit_intercept:
+            W = W - self.mean * g_b
+        if self.matrix is not None:
+            W = self.matrix @ W
+        np.multiply(W, self.scale, out=D[:p])
+        if self.fit_intercept:
+            np.multiply(g_b, self.intercept_scale, out=D[p:])
+            D[p] -= np.einsum("ij,ij->j", np.broadcast_to(self.mean, W.shape), D[:p])
+        D -= D.mean(axis=1, keepdims=True)  # class rows keep summing to zero
+        return D
+
+    def step_size(self, batch_size):
+        """``1 / (L + R / m)`` for batches of m rows.
+
+        L is the largest curvature of the mean loss and R that of one row's; averaging m rows
+        leaves an m-th of it. This is the expected smoothness of Gower et al., "SGD: General
+        Analysis and Improved Rates", ICML 2019, Theorem 3.1.
+        """
+        return 1 / (self.largest_curvature + self.noise / batch_size)
+
+    def batch_size(self, n_samples):
+        """Rows per batch: R / 2, at most a 16th of all.
+
+        An epoch of steps of `step_size` gets ``n / (m L + R)`` far: smaller batches cost more
+        steps and hardly get further. Fewer than 8 rows are dominated by the cost of a step,
+        and more than a 16th of all rows leave too few steps to an epoch.
+        """
+        return int(max(min(self.noise / (2 * self.largest_curvature), n_samples / 16), 8))
+
+
+class MetricFactory:
+    """Makes the metric at the start, and later ones of the same kind."""
+
+    def __init__(self, objective, theta):
+        self._objective = objective
+        shared = next(rung for rung in RUNGS if rung.name == "shared")
+        ladder = Ladder(objective)
+        self._is_shared = not objective.is_sparse and ladder.allows(shared, _AFFORDABLE)
+        self._start = self._curvature(theta)
+        self.initial = self._make(self._start, theta)
+
+    def at(self, theta):
+        """The metric of the curvature at theta, mixed with that at the start."""
+        return self._make(self._curvature(theta).mixed_with(self._start), theta)
+
+    def _curvature(self, theta):
+        moments = class_moments(self._objective, theta)
+        if not self._is_shared:
+            return Curvature(moments.weight, moments.mean, moments.variance)
+        pooled = moments.pooled()
+        covariance = pooled_covariance(self._objective, theta, pooled)
+        return Curvature(moments.weight, pooled.mean, covariance)
+
+    def _make(self, curvature, theta):
+        objective, gauge = self._objective, _gauge_factor(self._objective)
+        dtype = objective.dtype
+        weight = np.maximum(curvature.weight, np.finfo(np.float32).eps)
+        intercept_scale = 1 / (gauge * weight)
+        if self._is_shared:
+            share = gauge * weight / weight.sum()
+            inverse = _inverse_cholesky(curvature.second.copy(), objective.lam / share.mean())
+            matrix, scale = inverse.T @ inverse, np.broadcast_to(1 / share, (1, len(share)))
+            noise, largest = self._noise(inverse, curvature.mean[0]), 1.0
+        else:
+            diagonal_ = gauge * curvature.second + objective.lam
+            scale = np.divide(1, diagonal_, out=np.zeros_like(diagonal_), where=diagonal_ > 0).T
+            matrix = None
+            noise = _kurtosis(objective.leverages, objective.s)
+            largest = _largest_curvature(objective, theta)
+        return Metric(
+            matrix,
+            np.ascontiguousarray(scale, dtype=dtype),
+            np.ascontiguousarray(curvature.mean.T, dtype=dtype),
+            intercept_scale.astype(dtype),
+            noise + objective.fit_intercept,
+            largest,
+            objective.fit_intercept,
+        )
+
+    def _noise(self, inverse, mean):
+        """R from the leverages of some rows, with the curvature that rows had at the start."""
+        objective = self._objective
+        m = rows_per_matrix(objective, 1)
+        rows = np.unique(np.linspace(0, objective.n_samples - 1, m).astype(int))
+        X = objective.in_dtype(objective.X[rows]) - mean.astype(objective.dtype)
+        leverages = np.square(X @ inverse.T).sum(axis=1) * self._start.weight.sum()
+        return _kurtosis(leverages, objective.s[rows])
+
+
+def _kurtosis(leverages, s):
+    """``E l^2 / E l`` of leverages l: with Gaussian columns p + 2, with heavy tails more."""
+    leverages = leverages.astype(np.float64)
+    mean = float(s @ leverages)
+    return float(s @ np.square(leverages)) / mean if mean > 0 else 0.0
+
+
+def _largest_curvature(objective, theta):
+    """The largest curvature in the diagonal's variables, by power iteration on some rows.
+
+    It starts along the gradient, which knows no order of classes or columns.
+    """
+    T = diagonal(objective, theta)
+    rows = np.arange(0, objective.n_samples, max(1, objective.n_samples // 1024))
+
+    def gradient(V):
+        _, G = objective.batch_value_and_gradient(theta + T.forward(V).ravel(), rows)
+        return T.backward(G.reshape(objective.shape))
+
+    start = V = gradient(np.zeros(objective.shape))
+    curvature = 1.0
+    for _ in range(10):
+        norm = np.linalg.norm(V)
+        if norm == 0:
+            break
+        V = (gradient(V * (1e-3 / norm)) - start) / 1e-3
+        curvature = max(curvature, float(np.linalg.norm(V)))
+    return curvature
