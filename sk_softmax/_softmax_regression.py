@@ -80,9 +80,9 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         or one half for each epoch that did not lower the training loss. "auto" takes "cosine"
         if `learning_rate` is "auto", otherwise "constant".
     batch_size : int or "auto", default="auto"
-        Rows per step of "sgd". "auto" takes, if `learning_rate` is "auto", as many as make
-        the noise of a batch's gradient allow steps a third as long as the whole gradient's, but
-        at most a 16th of the rows; otherwise a 64th of them, at most 256. In any case at least 8.
+        Rows per step of "sgd". "auto" takes a 64th of the rows, at most 256, with a float
+        `learning_rate`; otherwise so many that the noise of their gradient limits the step as
+        much as curvature does, at most a 32nd of the rows. In any case at least 8.
     momentum : float, default=0.0
         Momentum of "sgd", in [0, 1).
     nesterov : bool, default=False

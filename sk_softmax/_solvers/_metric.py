@@ -15,9 +15,9 @@ from sk_softmax._preconditioner import RUNGS, Ladder, _gauge_factor, _inverse_ch
 
 # Evaluations of the objective that a (p, p) matrix may cost: a third of 100 epochs.
 _AFFORDABLE = 30
-# What a later metric keeps of the curvature at the start. Near the minimum of separable data
-# curvatures vanish where a step would bring them back: steps grow by at most 1 / 0.3.
-_KEPT = 0.3
+# What a later metric keeps of the curvature at the start. Curvature vanishes where rows are
+# fitted and is back after one step in the wrong direction: no step may more than double.
+_KEPT = 0.5
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,12 @@ class Metric:
         return 1 / (self.largest_curvature + self.noise / batch_size)
 
     def batch_size(self, n_samples):
-        """Rows per batch: R / 2, at most a 16th of all.
+        """Rows per batch: ``R / L``, at most a 32nd of all, at least 8.
 
-        An epoch of steps of `step_size` gets ``n / (m L + R)`` far: smaller batches cost more
-        steps and hardly get further. Fewer than 8 rows are dominated by the cost of a step,
-        and more than a 16th of all rows leave too few steps to an epoch.
+        An epoch of steps of `step_size` gets ``n / (m L + R)`` far. Smaller batches cost more
+        steps and get hardly further, larger ones less far. Fewer than 8 rows take as long as 8.
         """
-        return int(max(min(self.noise / (2 * self.largest_curvature), n_samples / 16), 8))
+        return int(max(min(self.noise / self.largest_curvature, n_samples / 32), 8))
 
 
 class MetricFactory:

@@ -14,7 +14,8 @@ from sk_softmax._solvers._schedules import SCHEDULES, Progress
 # start is a divergence: a useful step size may make the loss rise at first, but not so far.
 _DIVERGED = 10.0
 # With the automatic one, an epoch that loses this share of what was gained is undone.
-_LOST = 0.5
+_LOST = 0.2
+_ROUNDING = 1e-3
 # Epochs before which the automatic metric is made anew, from where the run has come to.
 _REFRESHES = (1, 3, 10, 30)
 # Weights of iterates in the average grow like the cube of their number.
@@ -147,6 +148,8 @@ class _Epochs:
             metric=metric,
             random_state=options.random_state,
         )
+        # Where the last epoch that was not undone began: its loss vouches for its beginning.
+        self._good, self._n_undone = self.state.copy(), 0
 
     def _rows_per_batch(self, metric):
         """`batch_size`; for "auto" with a float learning rate n/64, at least 8, at most 256.
@@ -173,7 +176,7 @@ class _Epochs:
     def epoch(self):
         """One pass over the rows; the mean of the batch losses, and the learning rate."""
         state = self.state
-        before = state.copy() if self._automatic else state
+        before = state.copy() if self._automatic else None
         if self._automatic and state.n_epochs in _REFRESHES:
             self._refresh()
         progress = Progress(state.n_epochs, self.max_iter, state.n_plateaus)
@@ -184,24 +187,29 @@ class _Epochs:
         self.diverged = not self._automatic and not loss <= _DIVERGED * self._start_loss
         self.undone = self._automatic and not loss <= self._bearable_loss()
         if self.undone:
-            self.state = replace(before, learning_rate=before.learning_rate / 2)
+            self.state = replace(self._good.copy(), learning_rate=state.learning_rate / 2)
+            self._n_undone += 1
+        else:
+            self._good, self._n_undone = before, 0
         self.state.n_epochs = progress.epoch + 1
         self.state.n_plateaus += not loss < self.best
         self.best = min(self.best, loss)
         return loss, rate
 
     def _bearable_loss(self):
-        """The training loss above which an automatic epoch is undone."""
-        if self.best >= self._start_loss:
-            return self._start_loss
-        return self.best + _LOST * (self._start_loss - self.best)
+        """The training loss above which an automatic epoch is undone.
+
+        Each epoch undone in a row doubles the share of the gain that the next one may lose:
+        were the gain an accident of small noise, no epoch could keep it.
+        """
+        best = min(self.best, self._start_loss)
+        share = min(_LOST * 2**self._n_undone, 1.0)
+        return best + share * (self._start_loss - best) + _ROUNDING * abs(self._start_loss)
 
     def _refresh(self):
         """Make the metric anew; steps that were halved before stay so."""
         state = self.state
-        halved = state.learning_rate / self._base_rate(state.metric)
         state.metric = self._metrics.at(state.solution())
-        state.learning_rate = halved * self._base_rate(state.metric)
         state.velocity[:] = 0
 
     def _descend(self, order, rate):
