@@ -92,10 +92,7 @@ class Batches:
     def _gather(self, rows, size):
         """The batches of a chunk, `size` rows each."""
         objective = self._objective
-        if objective.is_sparse:
-            X = objective.X[rows]
-        else:
-            X = objective.X.take(rows, axis=0)
+        X = objective.X[rows] if objective.is_sparse else objective.X.take(rows, axis=0)
         X = objective.in_dtype(X)
         y, weights = objective.y[rows], self._weights(rows, size)
         number = len(rows) // size

@@ -15,7 +15,7 @@ ALLOWED = {
     "_batches": {"_objective"},
     "_curvature": {"_softmax", "_objective"},
     "_preconditioner": {"_objective", "_curvature"},
-    "_solvers": {"_solvers", "_batches", "_curvature", "_preconditioner"},
+    "_solvers": {"_solvers", "_batches", "_curvature", "_objective", "_preconditioner"},
     "_callbacks": set(),
     "_validation": set(),
     "_gradient_check": {"_threads", "_validation"},

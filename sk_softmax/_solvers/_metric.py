@@ -9,12 +9,15 @@ Arrays have theta's layout transposed, (p + 1, K), intercepts in the last row.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from sk_softmax._curvature import class_moments, pooled_covariance, rows_per_matrix
+from sk_softmax._objective import slices
 from sk_softmax._preconditioner import RUNGS, Ladder, _gauge_factor, _inverse_cholesky, diagonal
 
 # Evaluations of the objective that a (p, p) matrix may cost: a third of 100 epochs.
 _AFFORDABLE = 30
+_CHUNK_ROWS = 512
 # What a later metric keeps of the curvature at the start. Curvature vanishes where rows are
 # fitted and is back after one step in the wrong direction: no step may more than double.
 _KEPT = 0.5
@@ -39,14 +42,12 @@ class Curvature:
 
 @dataclass(frozen=True)
 class Metric:
-    """M = T T', and `noise`, the curvature of one row's loss in these variables."""
+    """M = T T': `matrix` (p, p) or None, and `scale` that multiplies by class, (1 or p, K)."""
 
     matrix: np.ndarray | None
     scale: np.ndarray
     mean: np.ndarray
     intercept_scale: np.ndarray
-    noise: float
-    largest_curvature: float
     fit_intercept: bool
 
     def times(self, G):
@@ -65,6 +66,33 @@ class Metric:
         D -= D.mean(axis=1, keepdims=True)  # class rows keep summing to zero
         return D
 
+
+class Preconditioning:
+    """The metric at the start, later ones of the same kind, and the steps to take in them.
+
+    Where a (p, p) matrix costs no more than a third of 100 evaluations and fits in memory it
+    is that of "shared", otherwise "diagonal".
+    """
+
+    def __init__(self, objective, theta):
+        self._objective = objective
+        shared = next(rung for rung in RUNGS if rung.name == "shared")
+        ladder = Ladder(objective)
+        self._is_shared = ladder.allows(shared, _AFFORDABLE)
+        self._start = self._curvature(theta)
+        self.initial = self._metric(self._start)
+        if self._is_shared:
+            leverages, s = self._leverages(self.initial.matrix)
+            self._largest_curvature = 1.0
+        else:
+            leverages, s = objective.leverages, objective.s
+            self._largest_curvature = _largest_curvature(objective, theta)
+        self._noise = _kurtosis(leverages, s) + objective.fit_intercept
+
+    def at(self, theta):
+        """The metric of the curvature at theta, mixed with that at the start."""
+        return self._metric(self._curvature(theta).mixed_with(self._start))
+
     def step_size(self, batch_size):
         """``1 / (L + R / m)`` for batches of m rows.
 
@@ -72,31 +100,16 @@ class Metric:
         leaves an m-th of it. This is the expected smoothness of Gower et al., "SGD: General
         Analysis and Improved Rates", ICML 2019, Theorem 3.1.
         """
-        return 1 / (self.largest_curvature + self.noise / batch_size)
+        return 1 / (self._largest_curvature + self._noise / batch_size)
 
-    def batch_size(self, n_samples):
+    def batch_size(self):
         """Rows per batch: ``R / L``, at most a 32nd of all, at least 8.
 
         An epoch of steps of `step_size` gets ``n / (m L + R)`` far. Smaller batches cost more
         steps and get hardly further, larger ones less far. Fewer than 8 rows take as long as 8.
         """
-        return int(max(min(self.noise / self.largest_curvature, n_samples / 32), 8))
-
-
-class MetricFactory:
-    """Makes the metric at the start, and later ones of the same kind."""
-
-    def __init__(self, objective, theta):
-        self._objective = objective
-        shared = next(rung for rung in RUNGS if rung.name == "shared")
-        ladder = Ladder(objective)
-        self._is_shared = not objective.is_sparse and ladder.allows(shared, _AFFORDABLE)
-        self._start = self._curvature(theta)
-        self.initial = self._make(self._start, theta)
-
-    def at(self, theta):
-        """The metric of the curvature at theta, mixed with that at the start."""
-        return self._make(self._curvature(theta).mixed_with(self._start), theta)
+        n = self._objective.n_samples
+        return int(min(max(min(self._noise / self._largest_curvature, n / 32), 8), n))
 
     def _curvature(self, theta):
         moments = class_moments(self._objective, theta)
@@ -106,7 +119,7 @@ class MetricFactory:
         covariance = pooled_covariance(self._objective, theta, pooled)
         return Curvature(moments.weight, pooled.mean, covariance)
 
-    def _make(self, curvature, theta):
+    def _metric(self, curvature):
         objective, gauge = self._objective, _gauge_factor(self._objective)
         dtype = objective.dtype
         weight = np.maximum(curvature.weight, np.finfo(np.float32).eps)
@@ -115,31 +128,30 @@ class MetricFactory:
             share = gauge * weight / weight.sum()
             inverse = _inverse_cholesky(curvature.second.copy(), objective.lam / share.mean())
             matrix, scale = inverse.T @ inverse, np.broadcast_to(1 / share, (1, len(share)))
-            noise, largest = self._noise(inverse, curvature.mean[0]), 1.0
         else:
             diagonal_ = gauge * curvature.second + objective.lam
             scale = np.divide(1, diagonal_, out=np.zeros_like(diagonal_), where=diagonal_ > 0).T
             matrix = None
-            noise = _kurtosis(objective.leverages, objective.s)
-            largest = _largest_curvature(objective, theta)
         return Metric(
             matrix,
             np.ascontiguousarray(scale, dtype=dtype),
             np.ascontiguousarray(curvature.mean.T, dtype=dtype),
             intercept_scale.astype(dtype),
-            noise + objective.fit_intercept,
-            largest,
             objective.fit_intercept,
         )
 
-    def _noise(self, inverse, mean):
-        """R from the leverages of some rows, with the curvature that rows had at the start."""
+    def _leverages(self, matrix):
+        """Curvature of the loss of some rows at the start, and the weights of these rows."""
         objective = self._objective
+        mean = self._start.mean[0].astype(objective.dtype)
         m = rows_per_matrix(objective, 1)
         rows = np.unique(np.linspace(0, objective.n_samples - 1, m).astype(int))
-        X = objective.in_dtype(objective.X[rows]) - mean.astype(objective.dtype)
-        leverages = np.square(X @ inverse.T).sum(axis=1) * self._start.weight.sum()
-        return _kurtosis(leverages, objective.s[rows])
+        leverages = np.empty(len(rows))
+        for chunk in slices(slice(0, len(rows)), size=_CHUNK_ROWS):
+            X = objective.X[rows[chunk]]
+            X = objective.in_dtype(X.toarray() if sparse.issparse(X) else X) - mean
+            leverages[chunk] = np.einsum("ij,ij->i", X @ matrix, X)
+        return leverages * self._start.weight.sum(), objective.s[rows]
 
 
 def _kurtosis(leverages, s):

@@ -7,7 +7,7 @@ import numpy as np
 
 from sk_softmax._batches import Batches
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
-from sk_softmax._solvers._metric import Metric, MetricFactory
+from sk_softmax._solvers._metric import Metric, Preconditioning
 from sk_softmax._solvers._schedules import SCHEDULES, Progress
 
 # With a given learning rate, an epoch whose training loss is this many times that of the
@@ -134,24 +134,21 @@ class _Epochs:
         if schedule == "auto":
             schedule = "cosine" if self._automatic else "constant"
         self._schedule = SCHEDULES[schedule]
-        metric = None
-        if self._automatic:
-            self._metrics = MetricFactory(objective, theta)
-            metric = self._metrics.initial
-        self._batches = Batches(objective, self._rows_per_batch(metric))
+        self._preconditioning = Preconditioning(objective, theta) if self._automatic else None
+        self._batches = Batches(objective, self._rows_per_batch())
         start = np.ascontiguousarray(theta.reshape(objective.shape).T, dtype=objective.dtype)
         self.state = SGDState(
             theta=start,
             velocity=np.zeros_like(start),
             average=start.copy() if options.average else None,
-            learning_rate=self._base_rate(metric),
-            metric=metric,
+            learning_rate=self._base_rate(),
+            metric=self._preconditioning.initial if self._automatic else None,
             random_state=options.random_state,
         )
         # Where the last epoch that was not undone began: its loss vouches for its beginning.
         self._good, self._n_undone = self.state.copy(), 0
 
-    def _rows_per_batch(self, metric):
+    def _rows_per_batch(self):
         """`batch_size`; for "auto" with a float learning rate n/64, at least 8, at most 256.
 
         Large batches use the hardware better, but an epoch needs a good number of steps.
@@ -159,26 +156,28 @@ class _Epochs:
         n_samples = self._objective.n_samples
         if self._options.batch_size != "auto":
             return min(self._options.batch_size, n_samples)
-        if metric is None:
-            return min(max(n_samples // 64, 8), 256, n_samples)
-        return min(metric.batch_size(n_samples), n_samples)
+        if self._automatic:
+            return self._preconditioning.batch_size()
+        return min(max(n_samples // 64, 8), 256, n_samples)
 
-    def _base_rate(self, metric):
+    def _base_rate(self):
         """The learning rate before the schedule's factor.
 
         With momentum a gradient acts 1 / (1 - momentum) times, which the automatic rate allows
         for.
         """
-        if metric is None:
+        if not self._automatic:
             return float(self._options.learning_rate)
-        return (1 - self._options.momentum) * metric.step_size(self._batches.batch_size)
+        step = self._preconditioning.step_size(self._batches.batch_size)
+        return (1 - self._options.momentum) * step
 
     def epoch(self):
         """One pass over the rows; the mean of the batch losses, and the learning rate."""
         state = self.state
         before = state.copy() if self._automatic else None
         if self._automatic and state.n_epochs in _REFRESHES:
-            self._refresh()
+            state.metric = self._preconditioning.at(state.solution())
+            state.velocity[:] = 0  # it was gathered in another metric
         progress = Progress(state.n_epochs, self.max_iter, state.n_plateaus)
         rate = state.learning_rate * self._schedule(progress)
         order = state.random_state.permutation(self._objective.n_samples)
@@ -205,12 +204,6 @@ class _Epochs:
         best = min(self.best, self._start_loss)
         share = min(_LOST * 2**self._n_undone, 1.0)
         return best + share * (self._start_loss - best) + _ROUNDING * abs(self._start_loss)
-
-    def _refresh(self):
-        """Make the metric anew; steps that were halved before stay so."""
-        state = self.state
-        state.metric = self._metrics.at(state.solution())
-        state.velocity[:] = 0
 
     def _descend(self, order, rate):
         """A step for each batch of a permutation of the rows; the mean of their losses."""
