@@ -19,7 +19,7 @@ from scipy import sparse
 _CHUNK_BYTES = 2**20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Batch:
     """m rows `X` (m, p) with `weights` (m,) and weighted targets `Q` (K, m).
 
@@ -31,29 +31,30 @@ class Batch:
     weights: np.ndarray
     Q: np.ndarray
 
-    def loss_and_gradient(self, W, b, gradient):
-        """Mean loss of the batch at W (p, K) and b (K,) or None; fills `gradient` (p + 1, K).
+    def loss_and_gradient(self, W, b, G_W, g_b):
+        """Mean loss of the batch at W (p, K) and b (K, 1), and its gradient into G_W and g_b.
 
-        The softmax runs on classes by rows, see `_softmax`, the products on rows by classes.
+        The softmax runs on classes by rows, see `_softmax`, the products on rows by classes,
+        whose few contiguous columns BLAS multiplies fastest. Without an intercept b and g_b
+        are None.
         """
         Z = np.ascontiguousarray((self.X @ W).T)
         if b is not None:
-            Z += b[:, np.newaxis]
+            Z += b
         Z -= np.maximum.reduce(Z, axis=0)
-        true_logits = float(np.vdot(self.Q, Z))
+        true_logits = np.vdot(self.Q, Z)
         np.exp(Z, out=Z)
         normaliser = np.add.reduce(Z, axis=0)
         Z *= self.weights / normaliser
         Z -= self.Q
-        p = len(W)
         residuals = np.ascontiguousarray(Z.T)
-        if sparse.issparse(self.X):
-            gradient[:p] = self.X.T @ residuals
+        if type(self.X) is np.ndarray:
+            np.dot(self.X.T, residuals, out=G_W)
         else:
-            np.dot(self.X.T, residuals, out=gradient[:p])
+            G_W[:] = self.X.T @ residuals
         if b is not None:
-            np.add.reduce(Z, axis=1, out=gradient[p])
-        return float(np.dot(self.weights, np.log(normaliser))) - true_logits
+            np.add.reduce(Z, axis=1, out=g_b)
+        return float(np.dot(self.weights, np.log(normaliser)) - true_logits)
 
 
 class Batches:

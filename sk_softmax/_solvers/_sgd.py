@@ -207,28 +207,40 @@ class _Epochs:
 
     def _descend(self, order, rate):
         """A step for each batch of a permutation of the rows; the mean of their losses."""
-        objective, state, options = self._objective, self.state, self._options
-        p, n, lam = objective.n_features, objective.n_samples, objective.lam
-        momentum, metric = options.momentum, state.metric
-        theta, velocity = state.theta, state.velocity
-        W, b = theta[:p], theta[p] if objective.fit_intercept else None
+        objective, state = self._objective, self.state
+        p, lam, theta = objective.n_features, objective.lam, state.theta
         gradient = np.empty_like(theta)
+        W, G_W = theta[:p], gradient[:p]
+        # Columns of b and g_b; views, so that they change with theta and the gradient.
+        b, g_b = (theta[p][:, np.newaxis], gradient[p]) if objective.fit_intercept else (None,) * 2
+        direction_of = self._directions(state)
         total = 0.0
         for batch in self._batches.epoch(order):
-            rows = batch.X.shape[0]
-            loss = batch.loss_and_gradient(W, b, gradient)
+            loss = batch.loss_and_gradient(W, b, G_W, g_b)
             if lam > 0:
                 loss += 0.5 * lam * float(np.vdot(W, W))
-                gradient[:p] += lam * W
-            total += loss * rows
-            direction = gradient if metric is None else metric.times(gradient)
-            if momentum > 0:
-                velocity *= momentum
-                velocity += direction
-                direction = direction + momentum * velocity if options.nesterov else velocity
+                G_W += lam * W
+            total += loss * len(batch.weights)
+            direction = gradient if direction_of is None else direction_of(gradient)
             theta -= rate * direction
             state.n_steps += 1
             if state.average is not None:
                 weight = (_AVERAGE_DEGREE + 1) / (_AVERAGE_DEGREE + state.n_steps)
                 state.average += weight * (theta - state.average)
-        return total / n
+        return total / objective.n_samples
+
+    def _directions(self, state):
+        """What turns gradients into directions of steps; None if they are the same."""
+        momentum, nesterov = self._options.momentum, self._options.nesterov
+        metric, velocity = state.metric, state.velocity
+        if momentum == 0:
+            return None if metric is None else metric.times
+
+        def direction(gradient):
+            if metric is not None:
+                gradient = metric.times(gradient)
+            np.multiply(velocity, momentum, out=velocity)
+            np.add(velocity, gradient, out=velocity)
+            return gradient + momentum * velocity if nesterov else velocity
+
+        return direction
