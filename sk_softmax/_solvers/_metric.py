@@ -113,6 +113,8 @@ class Preconditioning:
 
     def _curvature(self, theta):
         moments = class_moments(self._objective, theta)
+        if not moments.weight.any():  # every row is saturated
+            return self._start
         if not self._is_shared:
             return Curvature(moments.weight, moments.mean, moments.variance)
         pooled = moments.pooled()
