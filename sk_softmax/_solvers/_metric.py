@@ -9,7 +9,6 @@ Arrays have theta's layout transposed, (p + 1, K), intercepts in the last row.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 from sk_softmax._curvature import class_moments, pooled_covariance, rows_per_matrix
 from sk_softmax._objective import slices
@@ -81,13 +80,8 @@ class Preconditioning:
         self._is_shared = ladder.allows(shared, _AFFORDABLE)
         self._start = self._curvature(theta)
         self.initial = self._metric(self._start)
-        if self._is_shared:
-            leverages, s = self._leverages(self.initial.matrix)
-            self._largest_curvature = 1.0
-        else:
-            leverages, s = objective.leverages, objective.s
-            self._largest_curvature = _largest_curvature(objective, theta)
-        self._noise = _kurtosis(leverages, s) + objective.fit_intercept
+        self._largest_curvature = 1.0 if self._is_shared else _largest_curvature(objective, theta)
+        self._noise = _kurtosis(*self._leverages()) + objective.fit_intercept
 
     def at(self, theta):
         """The metric of the curvature at theta, mixed with that at the start."""
@@ -103,13 +97,14 @@ class Preconditioning:
         return 1 / (self._largest_curvature + self._noise / batch_size)
 
     def batch_size(self):
-        """Rows per batch: ``R / L``, at most a 32nd of all, at least 8.
+        """Rows per batch: ``R / L``, between a 256th and a 32nd of all, at least 8.
 
         An epoch of steps of `step_size` gets ``n / (m L + R)`` far. Smaller batches cost more
-        steps and get hardly further, larger ones less far. Fewer than 8 rows take as long as 8.
+        steps and get hardly further, larger ones less far, but 256 steps are enough for an
+        epoch. Fewer than 8 rows take as long as 8.
         """
         n = self._objective.n_samples
-        return int(min(max(min(self._noise / self._largest_curvature, n / 32), 8), n))
+        return int(min(max(min(max(self._noise / self._largest_curvature, n / 256), n / 32), 8), n))
 
     def _curvature(self, theta):
         moments = class_moments(self._objective, theta)
@@ -142,18 +137,26 @@ class Preconditioning:
             objective.fit_intercept,
         )
 
-    def _leverages(self, matrix):
+    def _leverages(self):
         """Curvature of the loss of some rows at the start, and the weights of these rows."""
-        objective = self._objective
-        mean = self._start.mean[0].astype(objective.dtype)
+        objective, start, metric = self._objective, self._start, self.initial
+        mean = start.mean.mean(axis=0).astype(objective.dtype)
+        weight = _gauge_factor(objective) * start.weight
+        scale = (metric.scale * weight).mean(axis=1).astype(objective.dtype)
         m = rows_per_matrix(objective, 1)
         rows = np.unique(np.linspace(0, objective.n_samples - 1, m).astype(int))
         leverages = np.empty(len(rows))
         for chunk in slices(slice(0, len(rows)), size=_CHUNK_ROWS):
-            X = objective.X[rows[chunk]]
-            X = objective.in_dtype(X.toarray() if sparse.issparse(X) else X) - mean
-            leverages[chunk] = np.einsum("ij,ij->i", X @ matrix, X)
-        return leverages * self._start.weight.sum(), objective.s[rows]
+            X = objective.in_dtype(objective.X[rows[chunk]])
+            if objective.is_sparse and metric.matrix is None:
+                leverages[chunk] = X.power(2) @ scale  # not centred, lest it be dense
+                continue
+            X = (X.toarray() if objective.is_sparse else X) - mean
+            if metric.matrix is None:
+                leverages[chunk] = np.square(X) @ scale
+            else:
+                leverages[chunk] = scale * np.einsum("ij,ij->i", X @ metric.matrix, X)
+        return leverages, objective.s[rows]
 
 
 def _kurtosis(leverages, s):
