@@ -190,6 +190,10 @@ class Ladder:
         """The best that costs few evaluations; at zero coefficients all classes share a matrix."""
         return [r for r, cost in self._costs.items() if cost <= 10 and r.n_matrices(2) < 2][-1]
 
+    def allows(self, rung, cost):
+        """Whether the rung fits in memory and costs no more than so many evaluations."""
+        return self._costs.get(rung, np.inf) <= cost
+
     def above(self, rung):
         """The next better rung, or None."""
         better = [r for r in self._costs if r.n_matrices(2) > rung.n_matrices(2)]

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from sk_softmax._callbacks import IterationRecorder
 from sk_softmax._objective import Objective
 from sk_softmax._softmax import log_softmax, softmax
-from sk_softmax._solvers import SOLVERS, StopReason, choose_solver
+from sk_softmax._solvers import SCHEDULES, SOLVERS, StopReason, choose_solver
 from sk_softmax._threads import RowThreads
 from sk_softmax._validation import check_data, check_training_data
 
@@ -77,10 +77,22 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
     learning_rate : float or "auto", default="auto"
         Step size of "sgd". A float multiplies the gradient of the mean loss in the features
         as given; "auto" derives the step from the data and scales it feature by feature.
+    schedule : {"auto", "constant", "inverse_scaling", "cosine", "adaptive"}, default="auto"
+        By what the learning rate is multiplied from epoch to epoch of "sgd": 1;
+        ``(1 + epoch) ** -0.5``; half a period of the cosine, from 1 to 0 over `max_iter` epochs;
+        or one half for each epoch that did not lower the training loss. "auto" takes "cosine"
+        if `learning_rate` is "auto", otherwise "constant".
     batch_size : int or "auto", default="auto"
-        Rows per step of "sgd"; "auto" for a 64th of the rows, at least 8 and at most 256.
+        Rows per step of "sgd". "auto" takes a 64th of the rows, at most 256, with a float
+        `learning_rate`; otherwise so many that the noise of their gradient limits the step as
+        much as curvature does, between a 256th and a 32nd of the rows. In any case at least 8.
     momentum : float, default=0.0
         Momentum of "sgd", in [0, 1).
+    nesterov : bool, default=False
+        Whether momentum is Nesterov's.
+    average : bool, default=False
+        Whether "sgd" returns an average of its iterates in place of the last one. The weight of
+        the t-th is proportional to about t^3 [3]_, so that the last quarter has most of it.
     n_iter_no_change : int, default=5
         Epochs without progress by `tol` after which "sgd" stops.
     warm_start : bool, default=False
@@ -133,6 +145,8 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
     .. [1] C. Zhu, R. H. Byrd, P. Lu, J. Nocedal, "Algorithm 778: L-BFGS-B", ACM
        Transactions on Mathematical Software 23(4), 1997.
     .. [2] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, section 4.3.4.
+    .. [3] O. Shamir, T. Zhang, "Stochastic Gradient Descent for Non-smooth Optimization:
+       Convergence Results and Optimal Averaging Schemes", ICML 2013, section 4.
 
     Examples
     --------
@@ -158,7 +172,10 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         "max_iter": [Interval(Integral, 1, None, closed="left"), None],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "schedule": [StrOptions({"auto", *SCHEDULES})],
         "momentum": [Interval(Real, 0, 1, closed="left")],
+        "nesterov": ["boolean"],
+        "average": ["boolean"],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
@@ -177,8 +194,11 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         tol=1e-6,
         max_iter=None,
         learning_rate="auto",
+        schedule="auto",
         batch_size="auto",
         momentum=0.0,
+        nesterov=False,
+        average=False,
         n_iter_no_change=5,
         warm_start=False,
         random_state=None,
@@ -193,8 +213,11 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         self.tol = tol
         self.max_iter = max_iter
         self.learning_rate = learning_rate
+        self.schedule = schedule
         self.batch_size = batch_size
         self.momentum = momentum
+        self.nesterov = nesterov
+        self.average = average
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
         self.random_state = random_state
