@@ -53,7 +53,7 @@ class Objective:
 
     Parameters
     ----------
-    X : ndarray or CSR of shape (n, p), float32 or float64
+    X : ndarray of shape (n, p) of any real type, or CSR, float32 or float64
     y : ndarray of shape (n,), int, or (n, K), float
     s : ndarray of shape (n,), float64, positive
     n_classes : int
@@ -72,6 +72,8 @@ class Objective:
         self.is_sparse = sparse.issparse(X)
         self.n_stored = X.nnz if self.is_sparse else X.size
         self.dtype = np.dtype(np.float64)
+        # Integers of up to 16 bits, such as pixels, are exact in float32.
+        self.float_dtype = np.result_type(X.dtype, np.float16, np.float32)
         self.s = s / s.sum()  # sums to one
         self.shape = (n_classes, self.n_features + fit_intercept)
         self.threads = threads
@@ -145,13 +147,19 @@ class Objective:
         theta = theta.reshape(self.shape)
         return theta[:, : self.n_features], theta[:, -1] if self.fit_intercept else None
 
-    def log_priors(self):
-        """Logarithms of the weighted class frequencies in the targets, (K,)."""
+    def class_frequencies(self):
+        """The weighted share of each class in the targets, (K,)."""
         if self.y.ndim == 2:
-            return np.log(self.s @ self.y)
+            return self.s @ self.y
         frequencies = np.bincount(self.y, weights=self.s, minlength=self.n_classes)
         eps = self.label_smoothing
-        return np.log((1 - eps) * frequencies + eps / self.n_classes)
+        return (1 - eps) * frequencies + eps / self.n_classes
+
+    def log_priors(self):
+        """Logarithms of the class frequencies; a class without rows counts as half a row."""
+        frequencies = self.class_frequencies()
+        frequencies[frequencies <= 0] = 0.5 / self.n_samples
+        return np.log(frequencies)
 
     def is_separated(self, value):
         """Whether f = `value` proves that its minimum is at infinity.

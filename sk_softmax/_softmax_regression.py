@@ -10,14 +10,13 @@ from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from sk_softmax._callbacks import IterationRecorder
 from sk_softmax._objective import Objective
-from sk_softmax._softmax import log_softmax, softmax
-from sk_softmax._solvers import SCHEDULES, SOLVERS, StopReason, choose_solver
+from sk_softmax._prediction import SoftmaxPredictionMixin
+from sk_softmax._solvers import SCHEDULES, SOLVERS, StopReason, Stream, choose_solver
 from sk_softmax._threads import RowThreads
-from sk_softmax._validation import check_data, check_training_data
+from sk_softmax._validation import check_classes, check_stream_data, check_training_data
 
 _NOT_CONVERGED = {
     StopReason.MAX_ITER: "stopped after max_iter={n_iter} {unit}; increase max_iter or tol",
@@ -35,7 +34,7 @@ _NOT_CONVERGED = {
 }
 
 
-class SoftmaxRegression(ClassifierMixin, BaseEstimator):
+class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
     r"""Softmax regression, also known as multinomial logistic regression.
 
     Minimises, over coefficients W and intercepts b,
@@ -129,10 +128,10 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         Whether `tol` was met.
     stop_reason_ : str
         "tol", "max_iter", "precision" (floating point allows no further progress),
-        "separable" (the minimum is at infinity) or "no_improvement".
+        "separable" (the minimum is at infinity), "no_improvement" or "partial_fit".
     history_ : dict of ndarray
-        One entry per iteration or epoch under each key: "n_iter", "loss", and "time" in
-        seconds since the start; for "lbfgs" also "gap", the estimate of f - f*,
+        Of the last `fit`. One entry per iteration or epoch under each key: "n_iter", "loss",
+        and "time" in seconds since the start; for "lbfgs" also "gap", the estimate of f - f*,
         "n_evaluations" so far, and the kind of "preconditioner"; for "sgd" "learning_rate".
 
     See Also
@@ -233,8 +232,9 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training rows. float32 and float64 are kept, other types become float64; sparse
-            matrices become CSR and stay sparse.
+            Training rows. float32 and float64 are kept, memory maps included; integers in an
+            array are kept too, and converted block by block; other types become float64.
+            Sparse matrices become CSR and stay sparse.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
             Labels: strings, booleans, integers or integer-valued floats. Or, for each row,
             probabilities of the classes, such as the votes of annotators; the classes are the
@@ -266,6 +266,74 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         self.__dict__ = fitted.__dict__  # all of the new state, or nothing
         return self
 
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Go through some rows once, after all that were seen before.
+
+        One epoch of "sgd" on these rows, whatever `solver` says. It goes on from the rows of
+        earlier calls, or from a model that `fit` found, whose data then count as seen. The
+        penalty is that of all rows so far: ``C`` times the sum of their losses is held against
+        ``1/2 ||W||^2``. A call that fails leaves the estimator as it was.
+
+        With ``learning_rate="auto"`` the step is derived from the mean and variance of the
+        columns so far, and from the rows at hand.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, or probabilities, as for `fit`. Not all classes need be among them.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that any call will bring. Needed at the first call, and may be given
+            again.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights, not negative.
+
+        Returns
+        -------
+        self : SoftmaxRegression
+            The fitted estimator. `loss_` is the mean over the batches of this call, each before
+            its step, and `n_iter_` the number of calls.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; if `classes` is missing at the first call or differs later; if y has a
+            label that is not among them; if `class_weight` is "balanced".
+        """
+        fitted = copy.copy(self)
+        fitted._partial_fit(X, y, classes, sample_weight)
+        self.__dict__ = fitted.__dict__
+        return self
+
+    def _partial_fit(self, X, y, classes, sample_weight):
+        """`partial_fit`, on an object of its own."""
+        first = not hasattr(self, "classes_")
+        classes = check_classes(classes, getattr(self, "classes_", None))
+        data = check_stream_data(self, X, y, sample_weight, self.class_weight, classes, first=first)
+        weight = data.sample_weight.sum()
+        if weight == 0:
+            raise ValueError("No row has a positive weight (sample_weight times class_weight).")
+        total = weight + getattr(self, "_weight_seen", 0.0)
+        stream = getattr(self, "_stream", None)
+        with RowThreads(self.n_jobs) as threads:
+            objective = self._make_objective(data, threads, total)
+            theta = self._initial_theta(objective, data, go_on=not first)
+            self.solver_ = "sgd"
+            loss, stream = self._make_solver_of("sgd").go_on(
+                objective, weight, theta, stream and Stream.from_dict(stream)
+            )
+        if stream is None:
+            raise ValueError(
+                'The epoch diverged; lower learning_rate or leave it at "auto", and scale the '
+                "features, for example with a StandardScaler fitted on other rows."
+            )
+        self._unpack(objective, stream.state.solution(), data)
+        self._stream, self._weight_seen = stream.as_dict(), total
+        self.loss_, self.converged_, self.stop_reason_ = loss, False, "partial_fit"
+        self.n_iter_ = np.array([stream.state.n_epochs], dtype=np.int32)
+
     def _fit(self, X, y, sample_weight):
         """`fit`, on an object of its own."""
         data = check_training_data(self, X, y, sample_weight, self.class_weight)
@@ -278,6 +346,8 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         if result.stop_reason is StopReason.DIVERGED:
             raise ValueError(f"The solver {self._complaint(result)}.")
         self._unpack(objective, result.theta, data)
+        self._weight_seen = data.sample_weight.sum()
+        vars(self).pop("_stream", None)
         self.loss_ = result.value
         self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
         self.converged_ = result.converged
@@ -290,11 +360,15 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
             )
 
     def _make_solver(self, objective):
-        """Set `solver_` and make it, from the parameters that its fields name."""
+        """Set `solver_` and make it."""
         self.solver_ = self.solver
         if self.solver == "auto":
             self.solver_ = choose_solver(objective.n_stored, objective.n_classes)
-        solver_class = SOLVERS[self.solver_]
+        return self._make_solver_of(self.solver_)
+
+    def _make_solver_of(self, name):
+        """The solver of a name, from the parameters that its fields name."""
+        solver_class = SOLVERS[name]
         options = {field.name: getattr(self, field.name) for field in fields(solver_class)}
         if "random_state" in options:
             options["random_state"] = check_random_state(self.random_state)
@@ -306,13 +380,15 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         reason = _NOT_CONVERGED[result.stop_reason]
         return f"{self.solver_!r} " + reason.format(n_iter=result.n_iter, unit=unit)
 
-    def _make_objective(self, data, threads):
-        """The objective on the classes that have weight.
+    def _make_objective(self, data, threads, total_weight=None):
+        """The objective on the classes that have weight, penalised for the weight of all rows.
 
         With two classes a softmax of two rows at C/2 is the sigmoid model at C.
         """
         n_classes = len(data.weighted)
         C = self.C / 2 if n_classes == 2 else self.C
+        if total_weight is None:
+            total_weight = data.sample_weight.sum()
         y, smoothing = data.y, self.label_smoothing
         if y.ndim == 2:
             y, smoothing = (1 - smoothing) * y + smoothing / n_classes, 0.0
@@ -321,17 +397,19 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
             y,
             data.sample_weight,
             n_classes=n_classes,
-            lam=float(1 / (C * data.sample_weight.sum())),
+            lam=float(1 / (C * total_weight)),
             fit_intercept=self.fit_intercept,
             threads=threads,
             label_smoothing=smoothing,
         )
 
-    def _initial_theta(self, objective, data):
+    def _initial_theta(self, objective, data, go_on=None):
         """Zero coefficients and the log class priors as intercepts, or the previous fit's."""
         W, b = np.zeros((objective.n_classes, objective.n_features)), objective.log_priors()
-        if self.warm_start and hasattr(self, "coef_"):
+        if go_on is None and self.warm_start and hasattr(self, "coef_"):
             self._check_warm_start(data)
+            go_on = True
+        if go_on:
             previous_W, previous_b = self.coef_, self.intercept_
             if len(self.classes_) == 2:
                 previous_W, previous_b = previous_W * [[-0.5], [0.5]], previous_b * [-0.5, 0.5]
@@ -367,78 +445,8 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
             coef = np.zeros((len(self.classes_), objective.n_features))
             intercept = np.full(len(self.classes_), -np.inf)
             coef[data.weighted], intercept[data.weighted] = W, b
-        self.coef_ = coef.astype(objective.X.dtype)
-        self.intercept_ = intercept.astype(objective.X.dtype)
-
-    def decision_function(self, X):
-        """Logits: signed scores of each class.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples, n_classes) or (n_samples,)
-            ``X @ coef_.T + intercept_``. With two classes one number for each row, the log
-            odds of ``classes_[1]``.
-        """
-        check_is_fitted(self)
-        scores = check_data(self, X) @ self.coef_.T + self.intercept_
-        return scores.ravel() if len(self.classes_) == 2 else scores
-
-    def predict(self, X):
-        """Most probable labels.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            Members of `classes_`.
-        """
-        scores = self.decision_function(X)
-        codes = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
-        return self.classes_[codes]
-
-    def predict_proba(self, X):
-        """Probabilities of the classes.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        P : ndarray of shape (n_samples, n_classes)
-            Columns in the order of `classes_`; each row sums to one.
-        """
-        return np.ascontiguousarray(softmax(self._logits(X)).T)
-
-    def predict_log_proba(self, X):
-        """Logarithms of the probabilities, finite where the probability underflows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        log_P : ndarray of shape (n_samples, n_classes)
-            Columns in the order of `classes_`.
-        """
-        return np.ascontiguousarray(log_softmax(self._logits(X)).T)
-
-    def _logits(self, X):
-        """Logits of all classes, (n_classes, n_samples)."""
-        scores = self.decision_function(X)
-        return np.stack([np.zeros_like(scores), scores]) if scores.ndim == 1 else scores.T
+        dtype = np.float32 if objective.X.dtype == np.float32 else np.float64
+        self.coef_, self.intercept_ = coef.astype(dtype), intercept.astype(dtype)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -37,23 +37,8 @@ def check_training_data(estimator, X, y, sample_weight, class_weight):
     Sets `n_features_in_` and `feature_names_in_` on `estimator`. Class weights are folded
     into the weights.
     """
-    for name, array in {"X": X, "y": y, "sample_weight": sample_weight}.items():
-        _refuse_masked(name, array)
-    if _is_soft(y):
-        classes, y = _probabilities(y)
-        X = validate_data(estimator, X, accept_sparse="csr", dtype=_FLOATS)
-        check_consistent_length(X, y)
-    else:
-        X, y = validate_data(estimator, X, _plain_labels(y), accept_sparse="csr", dtype=_FLOATS)
-        check_classification_targets(y)
-        classes, y = np.unique(column_or_1d(y), return_inverse=True)
-    sample_weight = _check_sample_weight(
-        sample_weight, X, dtype=np.float64, copy=True, ensure_non_negative=True
-    )
-    if class_weight is not None:
-        weights = _class_weights(class_weight, classes, y, sample_weight)
-        sample_weight *= weights[y] if y.ndim == 1 else y @ weights
-    counts = sample_weight > 0
+    X, y, classes = _check_rows(estimator, X, y, sample_weight, reset=True)
+    sample_weight = _check_weights(X, y, sample_weight, class_weight, classes)
     weighted = np.flatnonzero(_class_totals(y, sample_weight, len(classes)) > 0)
     if len(weighted) < 2:
         number = "one class" if len(weighted) else "no class"
@@ -61,9 +46,91 @@ def check_training_data(estimator, X, y, sample_weight, class_weight):
             "SoftmaxRegression needs at least 2 classes with positive weight (sample_weight "
             f"times class_weight) in y; the data contain {number}."
         )
+    y = np.searchsorted(weighted, y) if y.ndim == 1 else np.ascontiguousarray(y[:, weighted])
+    return _with_weight(X, y, sample_weight, classes, weighted)
+
+
+def check_stream_data(estimator, X, y, sample_weight, class_weight, classes, *, first):
+    """Validate what `partial_fit` was given; y are codes into `classes`, or probabilities.
+
+    `classes` are those of all calls, sorted; at the first, the names of the features are set
+    on `estimator`.
+    """
+    if isinstance(class_weight, str):
+        raise ValueError(
+            f"class_weight={class_weight!r} needs all labels at once. For partial_fit pass the "
+            "weights as a dict, for example from sklearn.utils.compute_class_weight."
+        )
+    X, y, seen = _check_rows(estimator, X, y, sample_weight, reset=first)
+    unknown = np.setdiff1d(seen, classes)
+    if len(unknown):
+        raise ValueError(
+            f"y contains labels that are not among the classes of the first call to partial_fit: "
+            f"{unknown[:10]}; these are {classes[:10]}."
+        )
+    sample_weight = _check_weights(X, y, sample_weight, class_weight, seen)
+    columns = np.searchsorted(classes, seen)
+    if y.ndim == 1:
+        y = columns[y]
+    else:
+        Q, y = y, np.zeros((len(y), len(classes)))
+        y[:, columns] = Q
+    return _with_weight(X, y, sample_weight, classes, np.arange(len(classes)))
+
+
+def check_classes(classes, known):
+    """The sorted classes of a stream: those given at the first call, `known` later."""
+    if classes is None:
+        if known is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        return known
+    classes = np.unique(column_or_1d(classes))
+    if len(classes) < 2:
+        raise ValueError(f"classes must name at least 2 classes, got {classes}.")
+    if known is not None and not np.array_equal(classes, known):
+        raise ValueError(f"classes={classes} differ from those of the model so far, {known}.")
+    return classes
+
+
+def _check_rows(estimator, X, y, sample_weight, *, reset):
+    """X, codes (n,) or probabilities (n, K), and the classes that they refer to."""
+    for name, array in {"X": X, "y": y, "sample_weight": sample_weight}.items():
+        _refuse_masked(name, array)
+    options = {"accept_sparse": "csr", "dtype": _kept_dtypes(X), "reset": reset}
+    if _is_soft(y):
+        classes, y = _probabilities(y)
+        X = validate_data(estimator, X, **options)
+        check_consistent_length(X, y)
+        return X, y, classes
+    X, y = validate_data(estimator, X, _plain_labels(y), **options)
+    check_classification_targets(y)
+    classes, y = np.unique(column_or_1d(y), return_inverse=True)
+    return X, y, classes
+
+
+def _kept_dtypes(X):
+    """Floats, and integers in an array as they are: blocks of them are converted when used."""
+    if isinstance(X, np.ndarray) and X.dtype.kind in "iub":
+        return X.dtype
+    return _FLOATS
+
+
+def _check_weights(X, y, sample_weight, class_weight, classes):
+    """Weights of the rows times those of their classes."""
+    sample_weight = _check_sample_weight(
+        sample_weight, X, dtype=np.float64, copy=True, ensure_non_negative=True
+    )
+    if class_weight is not None:
+        weights = _class_weights(class_weight, classes, y, sample_weight)
+        sample_weight *= weights[y] if y.ndim == 1 else y @ weights
+    return sample_weight
+
+
+def _with_weight(X, y, sample_weight, classes, weighted):
+    """`TrainingData` of the rows that have weight, without duplicates among stored values."""
+    counts = sample_weight > 0
     if not counts.all():
         X, y, sample_weight = X[counts], y[counts], sample_weight[counts]
-    y = np.searchsorted(weighted, y) if y.ndim == 1 else np.ascontiguousarray(y[:, weighted])
     if sparse.issparse(X) and not X.has_canonical_format:
         X = X.copy()  # the caller's matrix stays as it is
         X.sum_duplicates()

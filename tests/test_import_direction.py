@@ -21,11 +21,12 @@ ALLOWED = {
     "_solvers": {"_solvers", "_batches", "_blocks", "_curvature", "_preconditioner", "_rotation"},
     "_callbacks": set(),
     "_validation": set(),
+    "_prediction": {"_softmax", "_validation"},
     "_gradient_check": {"_threads", "_validation"},
     "_softmax_regression": {
         "_callbacks",
         "_objective",
-        "_softmax",
+        "_prediction",
         "_solvers",
         "_threads",
         "_validation",

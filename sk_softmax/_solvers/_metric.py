@@ -11,8 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from sk_softmax._blocks import slices
-from sk_softmax._curvature import Curvature, rows_per_matrix
-from sk_softmax._preconditioner import RUNGS, Ladder, _gauge_factor, _inverse_cholesky, diagonal
+from sk_softmax._curvature import Curvature, Moments, rows_per_matrix
+from sk_softmax._preconditioner import (
+    RUNGS,
+    Ladder,
+    _gauge_factor,
+    _inverse_cholesky,
+    of_variances,
+)
 
 # Evaluations of the objective that a (p, p) matrix may cost: a third of 100 epochs.
 _AFFORDABLE = 30
@@ -37,6 +43,45 @@ class SecondMoments:
             self.mean,
             (1 - _KEPT) * self.second + _KEPT * start.second,
         )
+
+
+@dataclass(frozen=True)
+class RunningMoments:
+    """Weight, class weights (K,), means and variances (p,) of all rows of a stream so far."""
+
+    weight: float
+    class_weight: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+
+    @classmethod
+    def of(cls, objective, weight):
+        """Those of the rows of an objective, whose weights sum to `weight`."""
+        curvature = Curvature(objective)
+        return cls(
+            weight,
+            weight * objective.class_frequencies(),
+            curvature.mean.astype(np.float64),
+            curvature.variance,
+        )
+
+    def joined_with(self, other):
+        """Those of both (Chan, Golub, LeVeque, The American Statistician 37, 1983)."""
+        weight = self.weight + other.weight
+        share = other.weight / weight
+        step = other.mean - self.mean
+        return RunningMoments(
+            weight,
+            self.class_weight + other.class_weight,
+            self.mean + share * step,
+            (1 - share) * self.variance + share * other.variance + share * (1 - share) * step**2,
+        )
+
+    def at_start(self):
+        """`SecondMoments` at zero coefficients; every class counts as seen once."""
+        frequency = (self.class_weight + 1) / (self.weight + len(self.class_weight))
+        weight = frequency * (1 - frequency)
+        return SecondMoments(weight, self.mean[np.newaxis], np.outer(weight, self.variance))
 
 
 @dataclass(frozen=True)
@@ -70,19 +115,19 @@ class Preconditioning:
     """The metric at the start, later ones of the same kind, and the steps to take in them.
 
     Where a (p, p) matrix costs no more than a third of 100 evaluations and fits in memory it
-    is that of "shared", otherwise "diagonal".
+    is that of "shared", otherwise "diagonal". Of a stream, whose `RunningMoments` are given, it
+    is the diagonal at zero coefficients.
     """
 
-    def __init__(self, objective, theta):
+    def __init__(self, objective, theta, running=None):
         self._objective = objective
         shared = next(rung for rung in RUNGS if rung.name == "shared")
-        ladder = Ladder(objective)
-        self._is_shared = ladder.allows(shared, _AFFORDABLE)
+        self._is_shared = running is None and Ladder(objective).allows(shared, _AFFORDABLE)
         self._curvature = Curvature(objective)
-        self._start = self._second_moments(theta)
+        self._start = running.at_start() if running else self._second_moments(theta)
         self.initial = self._metric(self._start)
         self._largest_curvature = (
-            1.0 if self._is_shared else _largest_curvature(self._curvature, theta)
+            1.0 if self._is_shared else _largest_curvature(objective, theta, self._start)
         )
         self._noise = _kurtosis(*self._leverages()) + objective.fit_intercept
 
@@ -170,12 +215,12 @@ def _kurtosis(leverages, s):
     return float(s @ np.square(leverages)) / mean if mean > 0 else 0.0
 
 
-def _largest_curvature(curvature, theta):
+def _largest_curvature(objective, theta, moments):
     """The largest curvature in the diagonal's variables, by power iteration on some rows.
 
     It starts along the gradient, which knows no order of classes or columns.
     """
-    objective, T = curvature.objective, diagonal(curvature, theta)
+    T = of_variances(objective, Moments(moments.weight, moments.mean, moments.second))
     rows = np.arange(0, objective.n_samples, max(1, objective.n_samples // 1024))
 
     def gradient(V):

@@ -1,5 +1,6 @@
 """Mini-batch stochastic gradient descent."""
 
+import copy
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from sk_softmax._batches import Batches
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
-from sk_softmax._solvers._metric import Metric, Preconditioning
+from sk_softmax._solvers._metric import Metric, Preconditioning, RunningMoments
 from sk_softmax._solvers._schedules import SCHEDULES, Progress
 
 # With a given learning rate, an epoch whose training loss is this many times that of the
@@ -55,6 +56,25 @@ class SGDState:
         return theta.T.astype(np.float64).ravel()
 
 
+@dataclass
+class Stream:
+    """What `partial_fit` keeps from one call to the next; `running` if the step is automatic."""
+
+    state: SGDState
+    running: RunningMoments | None
+
+    def as_dict(self):
+        """As plain data, for pickles that outlive these classes; metrics are made anew."""
+        running = None if self.running is None else vars(self.running).copy()
+        return {"state": {**vars(self.state), "metric": None}, "running": running}
+
+    @classmethod
+    def from_dict(cls, plain):
+        """The inverse of `as_dict`."""
+        running = plain["running"]
+        return cls(SGDState(**plain["state"]), running and RunningMoments(**running))
+
+
 @dataclass(frozen=True)
 class SGD:
     """Minimise by steps along the gradients of shuffled mini-batches.
@@ -91,7 +111,9 @@ class SGD:
     def minimize(self, objective, theta, on_iteration):
         """Run epochs until the loss stops improving, diverges, or `max_iter` is reached."""
         start_loss, _ = objective.value_and_gradient(theta)
-        run = _Epochs(self, objective.astype(objective.X.dtype), theta, start_loss)
+        working = objective.astype(objective.float_dtype)
+        preconditioning = Preconditioning(working, theta) if self.learning_rate == "auto" else None
+        run = _Epochs(self, working, preconditioning, start_loss, self._start(working, theta))
         waited, reason = 0, StopReason.MAX_ITER
         for n_iter in range(1, run.max_iter + 1):
             best = run.best
@@ -116,6 +138,42 @@ class SGD:
         converged = reason is StopReason.NO_IMPROVEMENT
         return SolverResult(theta, value, n_iter, converged, reason)
 
+    def go_on(self, objective, weight, theta, stream):
+        """One epoch on rows that follow those of a `Stream`, or on the first ones if None.
+
+        `weight` is the sum of the rows' weights. Returns the mean of the batch losses, and the
+        stream after it, or None if the epoch diverged.
+        """
+        working = objective.astype(objective.float_dtype)
+        running = preconditioning = None
+        if self.learning_rate == "auto":
+            running = RunningMoments.of(working, weight)
+            if stream is not None and stream.running is not None:
+                running = stream.running.joined_with(running)
+            preconditioning = Preconditioning(working, theta, running)
+        state = self._start(working, theta) if stream is None else copy.deepcopy(stream.state)
+        options = self
+        if self.schedule == "auto" and self.learning_rate == "auto":
+            options = replace(self, schedule="inverse_scaling")  # a stream has no last epoch
+        rows = np.arange(0, working.n_samples, max(1, working.n_samples // 1024))
+        start_loss, _ = working.batch_value_and_gradient(theta, rows)
+        start_loss = max(start_loss, np.log(working.n_classes))
+        run = _Epochs(options, working, preconditioning, start_loss, state)
+        loss = run.epoch_of_stream()
+        return loss, None if run.diverged else Stream(run.state, running)
+
+    def _start(self, objective, theta):
+        """The state before the first epoch; rates and metrics come with a run."""
+        start = np.ascontiguousarray(theta.reshape(objective.shape).T, dtype=objective.dtype)
+        return SGDState(
+            theta=start,
+            velocity=np.zeros_like(start),
+            average=start.copy() if self.average else None,
+            learning_rate=np.nan,
+            metric=None,
+            random_state=self.random_state,
+        )
+
     def _improves(self, loss, best):
         """Whether an epoch's loss is below the best one by the fraction `tol`."""
         return self.tol is None or best == np.inf or loss < best - self.tol * abs(best)
@@ -124,9 +182,9 @@ class SGD:
 class _Epochs:
     """Epochs on one objective: what does not change from one to the next, and the state."""
 
-    def __init__(self, options, objective, theta, start_loss):
+    def __init__(self, options, objective, preconditioning, start_loss, state):
         self._options, self._objective = options, objective
-        self._start_loss, self.best = start_loss, np.inf
+        self._preconditioning, self._start_loss, self.best = preconditioning, start_loss, np.inf
         self.max_iter = options.max_iter or options.default_max_iter
         self.undone = self.diverged = False
         self._automatic = options.learning_rate == "auto"
@@ -134,16 +192,11 @@ class _Epochs:
         if schedule == "auto":
             schedule = "cosine" if self._automatic else "constant"
         self._schedule = SCHEDULES[schedule]
-        self._preconditioning = Preconditioning(objective, theta) if self._automatic else None
         self._batches = Batches(objective, self._rows_per_batch())
-        start = np.ascontiguousarray(theta.reshape(objective.shape).T, dtype=objective.dtype)
-        self.state = SGDState(
-            theta=start,
-            velocity=np.zeros_like(start),
-            average=start.copy() if options.average else None,
+        self.state = replace(
+            state,
             learning_rate=self._base_rate(),
-            metric=self._preconditioning.initial if self._automatic else None,
-            random_state=options.random_state,
+            metric=preconditioning.initial if self._automatic else None,
         )
         # Where the last epoch that was not undone began: its loss vouches for its beginning.
         self._good, self._n_undone = self.state.copy(), 0
@@ -178,11 +231,8 @@ class _Epochs:
         if self._automatic and state.n_epochs in _REFRESHES:
             state.metric = self._preconditioning.at(state.solution())
             state.velocity[:] = 0  # it was gathered in another metric
-        progress = Progress(state.n_epochs, self.max_iter, state.n_plateaus)
-        rate = state.learning_rate * self._schedule(progress)
-        order = state.random_state.permutation(self._objective.n_samples)
-        with np.errstate(over="ignore", invalid="ignore"):  # a divergence is reported as one
-            loss = self._descend(order, rate)
+        epoch = state.n_epochs
+        loss, rate = self._pass()
         self.diverged = not self._automatic and not loss <= _DIVERGED * self._start_loss
         self.undone = self._automatic and not loss <= self._bearable_loss()
         if self.undone:
@@ -190,10 +240,34 @@ class _Epochs:
             self._n_undone += 1
         else:
             self._good, self._n_undone = before, 0
-        self.state.n_epochs = progress.epoch + 1
+        self.state.n_epochs = epoch + 1
         self.state.n_plateaus += not loss < self.best
         self.best = min(self.best, loss)
         return loss, rate
+
+    def epoch_of_stream(self):
+        """One pass over rows that will not come again; the mean of the batch losses.
+
+        An automatic rate at which it diverges is halved: these rows are not to be lost.
+        """
+        rate, attempts = self.state.learning_rate, 10 if self._automatic else 1
+        for attempt in range(attempts):
+            self.state = replace(self._good.copy(), learning_rate=rate * 0.5**attempt)
+            loss, _ = self._pass()
+            self.diverged = not loss <= _DIVERGED * self._start_loss
+            if not self.diverged:
+                break
+        self.state.n_epochs += 1
+        return loss
+
+    def _pass(self):
+        """A step for each batch of a permutation; the mean of their losses, and the rate."""
+        state = self.state
+        progress = Progress(state.n_epochs, self.max_iter, state.n_plateaus)
+        rate = state.learning_rate * self._schedule(progress)
+        order = state.random_state.permutation(self._objective.n_samples)
+        with np.errstate(over="ignore", invalid="ignore"):  # a divergence is reported as one
+            return self._descend(order, rate), rate
 
     def _bearable_loss(self):
         """The training loss above which an automatic epoch is undone.

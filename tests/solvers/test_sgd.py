@@ -1,5 +1,4 @@
 import contextlib
-import pickle
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from sklearn.preprocessing import StandardScaler
 from sk_softmax import SoftmaxRegression
 from sk_softmax._solvers import StopReason
 from sk_softmax._solvers._metric import Preconditioning
-from sk_softmax._solvers._sgd import _Epochs
 
 DATA = {
     "iris": load_iris,
@@ -377,22 +375,3 @@ def test_an_automatic_divergence_is_undone(monkeypatch, factor):
     rate = model.history_["learning_rate"]
     assert rate[1] == rate[0] / 2
     assert model.loss_ < 0.5 * np.log(3)
-
-
-@pytest.mark.parametrize(
-    "parameters", [{}, {"learning_rate": 0.1, "momentum": 0.9, "average": True}]
-)
-def test_epochs_go_on_from_a_pickled_state(make_objective, make_solver, parameters):
-    objective = make_objective(*make_problem(0))
-    theta = np.zeros(objective.shape).ravel()
-
-    def epochs():
-        solver = make_solver("sgd", max_iter=6, random_state=0, **parameters)
-        return _Epochs(solver, objective, theta, np.log(3))
-
-    whole, halves = epochs(), epochs()
-    for epoch in range(6):
-        if epoch == 3:
-            halves.state = pickle.loads(pickle.dumps(halves.state))
-        assert whole.epoch() == halves.epoch()
-    np.testing.assert_array_equal(whole.state.solution(), halves.state.solution())
