@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 
 from sk_softmax._callbacks import IterationRecorder
 from sk_softmax._objective import Objective
@@ -266,6 +267,17 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
         self.__dict__ = fitted.__dict__  # all of the new state, or nothing
         return self
 
+    def _can_stream(self):
+        """Whether `partial_fit` exists, which raises AttributeError if not."""
+        if isinstance(self.class_weight, str):
+            raise AttributeError(
+                f"class_weight={self.class_weight!r} needs all labels at once. For partial_fit "
+                "pass the weights as a dict, for example those that "
+                "sklearn.utils.compute_class_weight finds in a part of the data."
+            )
+        return True
+
+    @available_if(_can_stream)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Go through some rows once, after all that were seen before.
@@ -300,7 +312,9 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
         ------
         ValueError
             As `fit`; if `classes` is missing at the first call or differs later; if y has a
-            label that is not among them; if `class_weight` is "balanced".
+            label that is not among them.
+        AttributeError
+            If `class_weight` is "balanced": pass a dict.
         """
         fitted = copy.copy(self)
         fitted._partial_fit(X, y, classes, sample_weight)
@@ -314,7 +328,7 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
         data = check_stream_data(self, X, y, sample_weight, self.class_weight, classes, first=first)
         weight = data.sample_weight.sum()
         if weight == 0:
-            raise ValueError("No row has a positive weight (sample_weight times class_weight).")
+            raise ValueError("class_weight leaves no row a positive weight.")
         total = weight + getattr(self, "_weight_seen", 0.0)
         stream = getattr(self, "_stream", None)
         with RowThreads(self.n_jobs) as threads:

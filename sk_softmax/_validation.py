@@ -56,11 +56,6 @@ def check_stream_data(estimator, X, y, sample_weight, class_weight, classes, *, 
     `classes` are those of all calls, sorted; at the first, the names of the features are set
     on `estimator`.
     """
-    if isinstance(class_weight, str):
-        raise ValueError(
-            f"class_weight={class_weight!r} needs all labels at once. For partial_fit pass the "
-            "weights as a dict, for example from sklearn.utils.compute_class_weight."
-        )
     X, y, seen = _check_rows(estimator, X, y, sample_weight, reset=first)
     unknown = np.setdiff1d(seen, classes)
     if len(unknown):

@@ -210,7 +210,10 @@ def test_other_numbers_become_float64(solver, dtype):
     model = estimator(solver).fit(X, y)
     assert model.coef_.dtype == model.intercept_.dtype == np.float64
     assert model.predict_proba(X).dtype == np.float64
-    assert_same_model(model, estimator(solver).fit(X.astype(np.float64), y), atol=0)
+    # Batches of small integers, exact in float32, are computed in it.
+    small = solver == "sgd" and X.dtype.kind in "iub" and X.itemsize == 1
+    same = X.astype(np.float32 if small else np.float64)
+    assert_same_model(model, estimator(solver).fit(same, y), atol=0)
 
 
 @solvers

@@ -254,7 +254,9 @@ class _Epochs:
         for attempt in range(attempts):
             self.state = replace(self._good.copy(), learning_rate=rate * 0.5**attempt)
             loss, _ = self._pass()
-            self.diverged = not loss <= _DIVERGED * self._start_loss
+            self.diverged = (
+                not loss <= _DIVERGED * self._start_loss or not np.isfinite(self.state.theta).all()
+            )
             if not self.diverged:
                 break
         self.state.n_epochs += 1
