@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from dataclasses import fields
+from dataclasses import fields, replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -13,11 +13,18 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from sk_softmax._callbacks import IterationRecorder
+from sk_softmax._early_stopping import Validation, split_rows
 from sk_softmax._objective import Objective
 from sk_softmax._prediction import SoftmaxPredictionMixin
 from sk_softmax._solvers import SCHEDULES, SOLVERS, StopReason, Stream, choose_solver
 from sk_softmax._threads import RowThreads
-from sk_softmax._validation import check_classes, check_stream_data, check_training_data
+from sk_softmax._validation import (
+    check_classes,
+    check_held_out_data,
+    check_stream_data,
+    check_training_data,
+    hold_out,
+)
 
 _NOT_CONVERGED = {
     StopReason.MAX_ITER: "stopped after max_iter={n_iter} {unit}; increase max_iter or tol",
@@ -93,8 +100,15 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
     average : bool, default=False
         Whether "sgd" returns an average of its iterates in place of the last one. The weight of
         the t-th is proportional to about t^3 [3]_, so that the last quarter has most of it.
+    early_stopping : bool, default=False
+        Whether to stop once the loss on held-out rows, `X_val` of `fit` or a
+        `validation_fraction` of the rows, has not fallen by the fraction `tol` for
+        `n_iter_no_change` epochs or iterations. The model is the one that did best on them.
+    validation_fraction : float, default=0.1
+        Share of each class's rows that `early_stopping` holds out, unless `X_val` is given. A
+        class with a single row keeps it.
     n_iter_no_change : int, default=5
-        Epochs without progress by `tol` after which "sgd" stops.
+        Epochs without progress by `tol` after which "sgd" stops, see also `early_stopping`.
     warm_start : bool, default=False
         Whether `fit` starts at the previous solution, whose classes are matched by label.
     random_state : int, RandomState instance or None, default=None
@@ -129,11 +143,13 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
         Whether `tol` was met.
     stop_reason_ : str
         "tol", "max_iter", "precision" (floating point allows no further progress),
-        "separable" (the minimum is at infinity), "no_improvement" or "partial_fit".
+        "separable" (the minimum is at infinity), "no_improvement", "early_stopping"
+        or "partial_fit".
     history_ : dict of ndarray
         Of the last `fit`. One entry per iteration or epoch under each key: "n_iter", "loss",
         and "time" in seconds since the start; for "lbfgs" also "gap", the estimate of f - f*,
         "n_evaluations" so far, and the kind of "preconditioner"; for "sgd" "learning_rate".
+        With rows held out also "validation_loss" and "validation_accuracy".
 
     See Also
     --------
@@ -176,6 +192,8 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "nesterov": ["boolean"],
         "average": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
@@ -199,6 +217,8 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
         momentum=0.0,
         nesterov=False,
         average=False,
+        early_stopping=False,
+        validation_fraction=0.1,
         n_iter_no_change=5,
         warm_start=False,
         random_state=None,
@@ -218,6 +238,8 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
         self.momentum = momentum
         self.nesterov = nesterov
         self.average = average
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
         self.random_state = random_state
@@ -225,7 +247,7 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
         """Fit the model.
 
         A fit that fails or is interrupted leaves the estimator as it was.
@@ -242,6 +264,9 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
             names of the columns of a data frame, otherwise ``0 .. n_classes - 1``.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, not negative. A weight of k is k repetitions, zero leaves the row out.
+        X_val, y_val, sample_weight_val : array-like, default=None
+            Rows held out of the fit, as X, y and sample_weight. `history_` has the loss and
+            accuracy on them, and `early_stopping` goes by them.
 
         Returns
         -------
@@ -263,7 +288,7 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
             If the solver ended before `tol` was met.
         """
         fitted = copy.copy(self)
-        fitted._fit(X, y, sample_weight)
+        fitted._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
         self.__dict__ = fitted.__dict__  # all of the new state, or nothing
         return self
 
@@ -348,15 +373,23 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
         self.loss_, self.converged_, self.stop_reason_ = loss, False, "partial_fit"
         self.n_iter_ = np.array([stream.state.n_epochs], dtype=np.int32)
 
-    def _fit(self, X, y, sample_weight):
+    def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val):
         """`fit`, on an object of its own."""
         data = check_training_data(self, X, y, sample_weight, self.class_weight)
+        held_out = None
+        if X_val is not None:
+            held_out = check_held_out_data(self, X_val, y_val, sample_weight_val, data)
+        elif self.early_stopping:
+            data, held_out = self._hold_out(data)
         with RowThreads(self.n_jobs) as threads:
             objective = self._make_objective(data, threads)
             theta = self._initial_theta(objective, data)
             solver = self._make_solver(objective)
-            recorder = IterationRecorder(solver.metrics, self.verbose)
+            validation = held_out and self._make_validation(held_out, threads)
+            recorder = IterationRecorder(solver.metrics, self.verbose, validation)
             result = solver.minimize(objective, theta, recorder)
+            if self.early_stopping:
+                result = _best_of(objective, validation, result)
         if result.stop_reason is StopReason.DIVERGED:
             raise ValueError(f"The solver {self._complaint(result)}.")
         self._unpack(objective, result.theta, data)
@@ -372,6 +405,22 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
             warnings.warn(
                 f"The solver {self._complaint(result)}.", ConvergenceWarning, stacklevel=4
             )
+
+    def _hold_out(self, data):
+        """Rows to train on, and a `validation_fraction` of each class."""
+        mask = split_rows(data.y, self.validation_fraction, check_random_state(self.random_state))
+        if not mask.any():
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} of {len(data.y)} rows leaves "
+                "none to be held out; increase it, or pass X_val and y_val."
+            )
+        return hold_out(data, mask)
+
+    def _make_validation(self, held_out, threads):
+        """The `Validation` on rows held out, which stops only if `early_stopping` says so."""
+        objective = self._make_objective(held_out, threads)
+        patience = self.n_iter_no_change if self.early_stopping else None
+        return Validation(objective, self.tol or 0.0, patience)
 
     def _make_solver(self, objective):
         """Set `solver_` and make it."""
@@ -466,3 +515,18 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _best_of(objective, validation, result):
+    """The result at the parameters that did best on the rows held out."""
+    if validation.best_theta is None:
+        return result
+    value, _ = objective.value_and_gradient(validation.best_theta)
+    stopped = result.stop_reason is StopReason.CALLBACK
+    return replace(
+        result,
+        theta=validation.best_theta,
+        value=value,
+        converged=result.converged or stopped,
+        stop_reason=StopReason.EARLY_STOPPING if stopped else result.stop_reason,
+    )

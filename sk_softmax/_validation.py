@@ -1,6 +1,6 @@
 """Everything that asks scikit-learn about input: containers, labels, weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -50,6 +50,34 @@ def check_training_data(estimator, X, y, sample_weight, class_weight):
     return _with_weight(X, y, sample_weight, classes, weighted)
 
 
+def check_held_out_data(estimator, X, y, sample_weight, training):
+    """Validate X_val, y_val and sample_weight_val against the `TrainingData`."""
+    if y is None:
+        raise ValueError("y_val must be passed together with X_val.")
+    known = training.classes[training.weighted]
+    data = check_stream_data(estimator, X, y, sample_weight, None, training.classes, first=False)
+    totals = _class_totals(data.y, data.sample_weight, len(training.classes))
+    unknown = np.setdiff1d(training.classes[totals > 0], known)
+    if len(unknown):
+        raise ValueError(f"y_val contains classes without weight in y: {unknown[:10]}.")
+    y = data.y
+    y = np.searchsorted(training.weighted, y) if y.ndim == 1 else y[:, training.weighted]
+    return replace(data, y=y, weighted=training.weighted)
+
+
+def hold_out(training, held_out):
+    """Split `TrainingData` by a mask into rows to train on and rows held out."""
+    return tuple(
+        replace(
+            training,
+            X=training.X[rows],
+            y=training.y[rows],
+            sample_weight=training.sample_weight[rows],
+        )
+        for rows in (~held_out, held_out)
+    )
+
+
 def check_stream_data(estimator, X, y, sample_weight, class_weight, classes, *, first):
     """Validate what `partial_fit` was given; y are codes into `classes`, or probabilities.
 
@@ -60,8 +88,8 @@ def check_stream_data(estimator, X, y, sample_weight, class_weight, classes, *, 
     unknown = np.setdiff1d(seen, classes)
     if len(unknown):
         raise ValueError(
-            f"y contains labels that are not among the classes of the first call to partial_fit: "
-            f"{unknown[:10]}; these are {classes[:10]}."
+            f"y contains labels that are not among the classes: {unknown[:10]}. The classes, "
+            f"given by the first call to partial_fit or by fit, are {classes[:10]}."
         )
     sample_weight = _check_weights(X, y, sample_weight, class_weight, seen)
     columns = np.searchsorted(classes, seen)

@@ -681,6 +681,8 @@ BAD_PARAMETERS = {
     "label_smoothing": [-0.1, 1.0, np.nan, "0.1"],
     "nesterov": ["yes"],
     "average": ["yes", 10],
+    "early_stopping": ["yes"],
+    "validation_fraction": [0, 1.0, -0.1, "0.1"],
     "n_iter_no_change": [0, 1.5],
     "warm_start": ["yes"],
     "random_state": [-1, "seed"],

@@ -20,11 +20,13 @@ ALLOWED = {
     "_batches": set(),
     "_solvers": {"_solvers", "_batches", "_blocks", "_curvature", "_preconditioner", "_rotation"},
     "_callbacks": set(),
+    "_early_stopping": {"_softmax"},
     "_validation": set(),
     "_prediction": {"_softmax", "_validation"},
     "_gradient_check": {"_threads", "_validation"},
     "_softmax_regression": {
         "_callbacks",
+        "_early_stopping",
         "_objective",
         "_prediction",
         "_solvers",
@@ -46,6 +48,7 @@ NO_SKLEARN = {
         "_rotation",
         "_solvers",
         "_callbacks",
+        "_early_stopping",
     )
 }
 PRIVATE = ("sklearn._loss", "sklearn.linear_model._base", "sklearn.utils._array_api")
