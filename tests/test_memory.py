@@ -23,9 +23,9 @@ def allowed(X, n_classes):
     return data + curvature + 64 * n + 50 * 8 * n_classes * (p + 1) + 96 * _MIB
 
 
-def extra_memory(X, y, **parameters):
+def extra_memory(X, y, solver="lbfgs", **parameters):
     """Peak of the bytes that a fit allocates."""
-    model = SoftmaxRegression("lbfgs", **parameters)
+    model = SoftmaxRegression(solver, **parameters)
     few = 2 * (y.max() + 1)
     model.fit(X[:few], np.arange(few) // 2)  # imports and pools
     tracemalloc.start()
@@ -44,6 +44,34 @@ def test_tall_data_are_not_copied(dtype):
     bound = allowed(X, 3)
     assert bound < X.nbytes
     assert extra_memory(X, y, max_iter=5, tol=None) < bound
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_memory_map_is_read_block_by_block(solver, dtype, tmp_path):
+    """Images in a file: less than half of what a copy in float32 would take."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "images"
+    X = np.memmap(path, dtype=dtype, mode="w+", shape=(60_000, 784))
+    X[:] = rng.integers(0, 256, size=(60_000, 1)) // rng.integers(1, 256, size=784)
+    X[:, 5:9] = rng.integers(0, 256, size=(60_000, 4))
+    y = (X[:, 5] > 128) + (X[:, 6] > 128).astype(int)
+    X = np.memmap(path, dtype=dtype, mode="r", shape=(60_000, 784))
+    extra = extra_memory(X, y, solver=solver, max_iter=2, tol=None)
+    assert extra < 60_000 * 784 * 4 / 2
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, bool])
+def test_integers_give_the_model_of_the_same_floats(solver, dtype):
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 200, size=(300, 6)).astype(dtype)
+    y = rng.integers(0, 3, size=300)
+    parameters = {"max_iter": 10, "tol": None, "random_state": 0, "solver": solver}
+    kept = SoftmaxRegression(**parameters).fit(X, y)
+    converted = SoftmaxRegression(**parameters).fit(X.astype(np.float64), y)
+    assert kept.coef_.dtype == np.float64
+    np.testing.assert_allclose(kept.coef_, converted.coef_, rtol=1e-3, atol=1e-7)
 
 
 def test_many_classes():
