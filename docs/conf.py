@@ -23,6 +23,7 @@ exclude_patterns = ["_build", "_templates", "benchmarks/*.md", "examples"]
 suppress_warnings = ["myst.header"]  # files that are included start below the first level
 templates_path = ["_templates"]
 default_role = "literal"  # as in scikit-learn's documentation
+toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"  # numpydoc sections give the types
 numpydoc_show_class_members = False  # the template of classes lists methods
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
