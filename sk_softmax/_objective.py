@@ -4,7 +4,7 @@ Symbols, here and in the solvers
 --------------------------------
 =========  ==============  ====================================================
 X          (n, p)          rows x_i; dense or CSR
-y          (n,)            class codes 0 .. K - 1
+y          (n,) or (n, K)  class codes 0 .. K - 1, or probabilities
 s          (n,)            weights, positive; S is their sum
 W, b       (K, p), (K,)    coefficients and intercepts
 theta      K (p + 1)       [W, b] of shape (K, p + 1), flattened by rows;
@@ -16,7 +16,8 @@ G          (K, p + 1)      gradient of f, laid out as theta
 
     f(theta) = 1/S sum_i s_i H(q_i, softmax(W x_i + b)) + lam/2 ||W||^2
 
-q_i is the one-hot label, H the cross-entropy; the intercept is not penalised. Times
+q_i is the label, one-hot or smoothed, ``(1 - eps) onehot + eps / K``, or the row of
+probabilities that was given; H the cross-entropy; the intercept is not penalised. Times
 ``C S`` this is scikit-learn's LogisticRegression objective. Its gradient is
 
     G_W = 1/S (P - Q) diag(s) X + lam W,    G_b = 1/S (P - Q) s.
@@ -52,22 +53,27 @@ class Objective:
 
     Parameters
     ----------
-    X : ndarray or CSR of shape (n, p), float32 or float64
-    y : ndarray of shape (n,), int
+    X : ndarray of shape (n, p) of any real type, or CSR, float32 or float64
+    y : ndarray of shape (n,), int, or (n, K), float
     s : ndarray of shape (n,), float64, positive
     n_classes : int
     lam : float
     fit_intercept : bool
     threads : RowThreads, entered
+    label_smoothing : float
+        The share eps of the uniform distribution in the targets; with codes only.
     """
 
-    def __init__(self, X, y, s, *, n_classes, lam, fit_intercept, threads):
+    def __init__(self, X, y, s, *, n_classes, lam, fit_intercept, threads, label_smoothing=0.0):
         self.X, self.y, self.lam, self.fit_intercept = X, y, lam, fit_intercept
+        self.label_smoothing = label_smoothing
         self.n_samples, self.n_features = X.shape
         self.n_classes = n_classes
         self.is_sparse = sparse.issparse(X)
         self.n_stored = X.nnz if self.is_sparse else X.size
         self.dtype = np.dtype(np.float64)
+        # Integers of up to 16 bits, such as pixels, are exact in float32.
+        self.float_dtype = np.result_type(X.dtype, np.float16, np.float32)
         self.s = s / s.sum()  # sums to one
         self.shape = (n_classes, self.n_features + fit_intercept)
         self.threads = threads
@@ -92,6 +98,8 @@ class Objective:
         other = copy.copy(self)
         other.dtype = np.dtype(dtype)
         other.s = self.s.astype(dtype)
+        if self.y.ndim == 2:
+            other.y = self.y.astype(dtype)
         return other
 
     def with_columns(self, X):
@@ -104,6 +112,7 @@ class Objective:
             lam=self.lam,
             fit_intercept=self.fit_intercept,
             threads=self.threads,
+            label_smoothing=self.label_smoothing,
         )
 
     def _split_rows(self):
@@ -138,18 +147,29 @@ class Objective:
         theta = theta.reshape(self.shape)
         return theta[:, : self.n_features], theta[:, -1] if self.fit_intercept else None
 
+    def class_frequencies(self):
+        """The weighted share of each class in the targets, (K,)."""
+        if self.y.ndim == 2:
+            return self.s @ self.y
+        frequencies = np.bincount(self.y, weights=self.s, minlength=self.n_classes)
+        eps = self.label_smoothing
+        return (1 - eps) * frequencies + eps / self.n_classes
+
     def log_priors(self):
-        """Logarithms of the weighted class frequencies, (K,)."""
-        return np.log(np.bincount(self.y, weights=self.s, minlength=self.n_classes))
+        """Logarithms of the class frequencies; a class without rows counts as half a row."""
+        frequencies = self.class_frequencies()
+        frequencies[frequencies <= 0] = 0.5 / self.n_samples
+        return np.log(frequencies)
 
     def is_separated(self, value):
         """Whether f = `value` proves that its minimum is at infinity.
 
         Without a penalty it is if some theta gives every row's own class a probability above
         one half, for multiples of that theta then bring f to zero. One row below it would
-        alone contribute s_i log 2.
+        alone contribute s_i log 2. Targets other than one-hot keep it finite.
         """
-        return self.lam == 0 and value < float(self.s.min()) * np.log(2)
+        one_hot = self.y.ndim == 1 and self.label_smoothing == 0
+        return one_hot and self.lam == 0 and value < float(self.s.min()) * np.log(2)
 
     def value_and_gradient(self, theta):
         """``f(theta)`` and its flat gradient, both float64."""
@@ -174,7 +194,7 @@ class Objective:
 
         def residuals(rows, X):
             Z = logits(self.in_dtype(X))
-            loss = cross_entropy(Z, self.y[rows], self.s[rows])
+            loss = cross_entropy(Z, self.y[rows], self.s[rows], self.label_smoothing)
             return Z, (loss, Z.sum(axis=1, dtype=np.float64))
 
         sums = self.column_sums.add(residuals, self.dtype, G[:, : self.n_features])
@@ -214,7 +234,7 @@ class Objective:
     def _add_block(self, X, y, s, logits, G):
         """Add one block's gradient to `G`; return its loss."""
         Z = logits(X)
-        loss = cross_entropy(Z, y, s)
+        loss = cross_entropy(Z, y, s, self.label_smoothing)
         G[:, : self.n_features] += times_rows(Z, X)
         if self.fit_intercept:
             G[:, -1] += Z.sum(axis=1, dtype=np.float64)

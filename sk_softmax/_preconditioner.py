@@ -28,7 +28,7 @@ Boehning's bound ("Multinomial logistic regression algorithm", 1992).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import get_lapack_funcs
@@ -84,10 +84,14 @@ class ChangeOfVariables:
 
 def diagonal(curvature, theta):
     """From the diagonal of the Hessian at theta; any data, no more memory than theta."""
-    objective = curvature.objective
     moments = curvature.moments(theta)
     variance = _damped(moments.variance, moments.weight[:, np.newaxis] * curvature.variance)
-    scale = _inverse_sqrt(_gauge_factor(objective) * variance + objective.lam)
+    return of_variances(curvature.objective, replace(moments, variance=variance))
+
+
+def of_variances(objective, moments):
+    """From the diagonal of a Hessian whose `Moments` are given."""
+    scale = _inverse_sqrt(_gauge_factor(objective) * moments.variance + objective.lam)
     return ChangeOfVariables(objective, lambda W: W * scale, lambda W: W * scale, moments)
 
 
@@ -189,6 +193,10 @@ class Ladder:
     def first(self):
         """The best that costs few evaluations; at zero coefficients all classes share a matrix."""
         return [r for r, cost in self._costs.items() if cost <= 10 and r.n_matrices(2) < 2][-1]
+
+    def allows(self, rung, cost):
+        """Whether the rung fits in memory and costs no more than so many evaluations."""
+        return self._costs.get(rung, np.inf) <= cost
 
     def above(self, rung):
         """The next better rung, or None."""

@@ -24,20 +24,38 @@ def softmax(Z):
     return P
 
 
-def cross_entropy(Z, y, s):
+def cross_entropy(Z, y, s, smoothing=0.0):
     """Return ``sum_i s_i H(q_i, softmax(z_i))`` and turn `Z` into ``s_i (p_i - q_i)``.
 
     `Z` (K, m) holds logits on entry and the residuals, which are the gradient of the sum
-    with respect to the logits, on return. `y` (m,) holds class codes, `s` (m,) weights in
-    the dtype of `Z`. The sum is a Python float, accumulated in float64.
+    with respect to the logits, on return. `y` holds class codes (m,), which stand for
+    ``q_i = (1 - smoothing) onehot(y_i) + smoothing / K``, or the q_i themselves, (m, K). `s`
+    (m,) are weights. All but codes are in the dtype of `Z`. The sum is a Python float,
+    accumulated in float64.
     """
-    columns = np.arange(Z.shape[1])
     Z -= Z.max(axis=0)
-    true_logit = Z[y, columns]
+    target_logit = _target_logit(Z, y, smoothing)
     np.exp(Z, out=Z)
     normaliser = Z.sum(axis=0)
     loss = np.log(normaliser)
-    loss -= true_logit
+    loss -= target_logit
     Z *= s / normaliser
-    Z[y, columns] -= s
+    if y.ndim == 2:
+        Z -= y.T * s
+    elif smoothing:
+        Z -= s * Z.dtype.type(smoothing / len(Z))
+        Z[y, np.arange(len(y))] -= s * Z.dtype.type(1 - smoothing)
+    else:
+        Z[y, np.arange(len(y))] -= s
     return float(np.dot(loss.astype(np.float64, copy=False), s.astype(np.float64, copy=False)))
+
+
+def _target_logit(Z, y, smoothing):
+    """``sum_k q_ik z_ik``, (m,)."""
+    if y.ndim == 2:
+        return np.einsum("km,mk->m", Z, y)
+    target_logit = Z[y, np.arange(len(y))]
+    if smoothing:
+        target_logit *= 1 - smoothing
+        target_logit += smoothing * Z.mean(axis=0)
+    return target_logit

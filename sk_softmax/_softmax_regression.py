@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from dataclasses import fields
+from dataclasses import fields, replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -10,14 +10,21 @@ from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.metaestimators import available_if
 
 from sk_softmax._callbacks import IterationRecorder
+from sk_softmax._early_stopping import Validation, split_rows
 from sk_softmax._objective import Objective
-from sk_softmax._softmax import log_softmax, softmax
-from sk_softmax._solvers import SOLVERS, StopReason, choose_solver
+from sk_softmax._prediction import SoftmaxPredictionMixin
+from sk_softmax._solvers import SCHEDULES, SOLVERS, StopReason, Stream, choose_solver
 from sk_softmax._threads import RowThreads
-from sk_softmax._validation import check_data, check_training_data
+from sk_softmax._validation import (
+    check_classes,
+    check_held_out_data,
+    check_stream_data,
+    check_training_data,
+    hold_out,
+)
 
 _NOT_CONVERGED = {
     StopReason.MAX_ITER: "stopped after max_iter={n_iter} {unit}; increase max_iter or tol",
@@ -35,7 +42,7 @@ _NOT_CONVERGED = {
 }
 
 
-class SoftmaxRegression(ClassifierMixin, BaseEstimator):
+class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
     r"""Softmax regression, also known as multinomial logistic regression.
 
     Minimises, over coefficients W and intercepts b,
@@ -64,6 +71,9 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
     class_weight : dict or "balanced", default=None
         Weights of the classes, by label; "balanced" makes the classes count alike. A weight
         of zero takes a class out: see `intercept_`.
+    label_smoothing : float, default=0.0
+        The share eps, in [0, 1), of the uniform distribution in the targets: a label stands
+        for ``(1 - eps) onehot + eps / n_classes``.
     tol : float, default=1e-6
         Relative distance to the minimum at which to stop. For "lbfgs" an estimate of
         ``(f - f*) / abs(f*)``; "sgd" stops when its training loss has not fallen by this
@@ -74,12 +84,31 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
     learning_rate : float or "auto", default="auto"
         Step size of "sgd". A float multiplies the gradient of the mean loss in the features
         as given; "auto" derives the step from the data and scales it feature by feature.
+    schedule : {"auto", "constant", "inverse_scaling", "cosine", "adaptive"}, default="auto"
+        By what the learning rate is multiplied from epoch to epoch of "sgd": 1;
+        ``(1 + epoch) ** -0.5``; half a period of the cosine, from 1 to 0 over `max_iter` epochs;
+        or one half for each epoch that did not lower the training loss. "auto" takes "cosine"
+        if `learning_rate` is "auto", otherwise "constant".
     batch_size : int or "auto", default="auto"
-        Rows per step of "sgd"; "auto" for a 64th of the rows, at least 8 and at most 256.
+        Rows per step of "sgd". "auto" takes a 64th of the rows, at most 256, with a float
+        `learning_rate`; otherwise so many that the noise of their gradient limits the step as
+        much as curvature does, between a 256th and a 32nd of the rows. In any case at least 8.
     momentum : float, default=0.0
         Momentum of "sgd", in [0, 1).
+    nesterov : bool, default=False
+        Whether momentum is Nesterov's.
+    average : bool, default=False
+        Whether "sgd" returns an average of its iterates in place of the last one. The weight of
+        the t-th is proportional to about t^3 [3]_, so that the last quarter has most of it.
+    early_stopping : bool, default=False
+        Whether to stop once the loss on held-out rows, `X_val` of `fit` or a
+        `validation_fraction` of the rows, has not fallen by the fraction `tol` for
+        `n_iter_no_change` epochs or iterations. The model is the one that did best on them.
+    validation_fraction : float, default=0.1
+        Share of each class's rows that `early_stopping` holds out, unless `X_val` is given. A
+        class with a single row keeps it.
     n_iter_no_change : int, default=5
-        Epochs without progress by `tol` after which "sgd" stops.
+        Epochs without progress by `tol` after which "sgd" stops, see also `early_stopping`.
     warm_start : bool, default=False
         Whether `fit` starts at the previous solution, whose classes are matched by label.
     random_state : int, RandomState instance or None, default=None
@@ -114,11 +143,13 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         Whether `tol` was met.
     stop_reason_ : str
         "tol", "max_iter", "precision" (floating point allows no further progress),
-        "separable" (the minimum is at infinity) or "no_improvement".
+        "separable" (the minimum is at infinity), "no_improvement", "early_stopping"
+        or "partial_fit".
     history_ : dict of ndarray
-        One entry per iteration or epoch under each key: "n_iter", "loss", and "time" in
-        seconds since the start; for "lbfgs" also "gap", the estimate of f - f*,
+        Of the last `fit`. One entry per iteration or epoch under each key: "n_iter", "loss",
+        and "time" in seconds since the start; for "lbfgs" also "gap", the estimate of f - f*,
         "n_evaluations" so far, and the kind of "preconditioner"; for "sgd" "learning_rate".
+        With rows held out also "validation_loss" and "validation_accuracy".
 
     See Also
     --------
@@ -130,6 +161,8 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
     .. [1] C. Zhu, R. H. Byrd, P. Lu, J. Nocedal, "Algorithm 778: L-BFGS-B", ACM
        Transactions on Mathematical Software 23(4), 1997.
     .. [2] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, section 4.3.4.
+    .. [3] O. Shamir, T. Zhang, "Stochastic Gradient Descent for Non-smooth Optimization:
+       Convergence Results and Optimal Averaging Schemes", ICML 2013, section 4.
 
     Examples
     --------
@@ -150,11 +183,17 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         "C": [Interval(Real, 0, None, closed="right")],
         "fit_intercept": ["boolean"],
         "class_weight": [dict, StrOptions({"balanced"}), None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "max_iter": [Interval(Integral, 1, None, closed="left"), None],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "schedule": [StrOptions({"auto", *SCHEDULES})],
         "momentum": [Interval(Real, 0, 1, closed="left")],
+        "nesterov": ["boolean"],
+        "average": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
@@ -169,11 +208,17 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         C=1.0,
         fit_intercept=True,
         class_weight=None,
+        label_smoothing=0.0,
         tol=1e-6,
         max_iter=None,
         learning_rate="auto",
+        schedule="auto",
         batch_size="auto",
         momentum=0.0,
+        nesterov=False,
+        average=False,
+        early_stopping=False,
+        validation_fraction=0.1,
         n_iter_no_change=5,
         warm_start=False,
         random_state=None,
@@ -184,11 +229,17 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         self.C = C
         self.fit_intercept = fit_intercept
         self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
         self.tol = tol
         self.max_iter = max_iter
         self.learning_rate = learning_rate
+        self.schedule = schedule
         self.batch_size = batch_size
         self.momentum = momentum
+        self.nesterov = nesterov
+        self.average = average
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
         self.random_state = random_state
@@ -196,7 +247,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
         """Fit the model.
 
         A fit that fails or is interrupted leaves the estimator as it was.
@@ -204,12 +255,18 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training rows. float32 and float64 are kept, other types become float64; sparse
-            matrices become CSR and stay sparse.
-        y : array-like of shape (n_samples,)
-            Labels: strings, booleans, integers or integer-valued floats.
+            Training rows. float32 and float64 are kept, memory maps included; integers in an
+            array are kept too, and converted block by block; other types become float64.
+            Sparse matrices become CSR and stay sparse.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels: strings, booleans, integers or integer-valued floats. Or, for each row,
+            probabilities of the classes, such as the votes of annotators; the classes are the
+            names of the columns of a data frame, otherwise ``0 .. n_classes - 1``.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, not negative. A weight of k is k repetitions, zero leaves the row out.
+        X_val, y_val, sample_weight_val : array-like, default=None
+            Rows held out of the fit, as X, y and sample_weight. `history_` has the loss and
+            accuracy on them, and `early_stopping` goes by them.
 
         Returns
         -------
@@ -231,22 +288,113 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
             If the solver ended before `tol` was met.
         """
         fitted = copy.copy(self)
-        fitted._fit(X, y, sample_weight)
+        fitted._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
         self.__dict__ = fitted.__dict__  # all of the new state, or nothing
         return self
 
-    def _fit(self, X, y, sample_weight):
+    def _can_stream(self):
+        """Whether `partial_fit` exists, which raises AttributeError if not."""
+        if isinstance(self.class_weight, str):
+            raise AttributeError(
+                f"class_weight={self.class_weight!r} needs all labels at once. For partial_fit "
+                "pass the weights as a dict, for example those that "
+                "sklearn.utils.compute_class_weight finds in a part of the data."
+            )
+        return True
+
+    @available_if(_can_stream)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Go through some rows once, after all that were seen before.
+
+        One epoch of "sgd" on these rows, whatever `solver` says. It goes on from the rows of
+        earlier calls, or from a model that `fit` found, whose data then count as seen. The
+        penalty is that of all rows so far: ``C`` times the sum of their losses is held against
+        ``1/2 ||W||^2``. A call that fails leaves the estimator as it was.
+
+        With ``learning_rate="auto"`` the step is derived from the mean and variance of the
+        columns so far, and from the rows at hand.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, or probabilities, as for `fit`. Not all classes need be among them.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that any call will bring. Needed at the first call, and may be given
+            again.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights, not negative.
+
+        Returns
+        -------
+        self : SoftmaxRegression
+            The fitted estimator. `loss_` is the mean over the batches of this call, each before
+            its step, and `n_iter_` the number of calls.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; if `classes` is missing at the first call or differs later; if y has a
+            label that is not among them.
+        AttributeError
+            If `class_weight` is "balanced": pass a dict.
+        """
+        fitted = copy.copy(self)
+        fitted._partial_fit(X, y, classes, sample_weight)
+        self.__dict__ = fitted.__dict__
+        return self
+
+    def _partial_fit(self, X, y, classes, sample_weight):
+        """`partial_fit`, on an object of its own."""
+        first = not hasattr(self, "classes_")
+        classes = check_classes(classes, getattr(self, "classes_", None))
+        data = check_stream_data(self, X, y, sample_weight, self.class_weight, classes, first=first)
+        weight = data.sample_weight.sum()
+        if weight == 0:
+            raise ValueError("class_weight leaves no row a positive weight.")
+        total = weight + getattr(self, "_weight_seen", 0.0)
+        stream = getattr(self, "_stream", None)
+        with RowThreads(self.n_jobs) as threads:
+            objective = self._make_objective(data, threads, total)
+            theta = self._initial_theta(objective, data, go_on=not first)
+            self.solver_ = "sgd"
+            loss, stream = self._make_solver_of("sgd").go_on(
+                objective, weight, theta, stream and Stream.from_dict(stream)
+            )
+        if stream is None:
+            raise ValueError(
+                'The epoch diverged; lower learning_rate or leave it at "auto", and scale the '
+                "features, for example with a StandardScaler fitted on other rows."
+            )
+        self._unpack(objective, stream.state.solution(), data)
+        self._stream, self._weight_seen = stream.as_dict(), total
+        self.loss_, self.converged_, self.stop_reason_ = loss, False, "partial_fit"
+        self.n_iter_ = np.array([stream.state.n_epochs], dtype=np.int32)
+
+    def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val):
         """`fit`, on an object of its own."""
         data = check_training_data(self, X, y, sample_weight, self.class_weight)
+        held_out = None
+        if X_val is not None:
+            held_out = check_held_out_data(self, X_val, y_val, sample_weight_val, data)
+        elif self.early_stopping:
+            data, held_out = self._hold_out(data)
         with RowThreads(self.n_jobs) as threads:
             objective = self._make_objective(data, threads)
             theta = self._initial_theta(objective, data)
             solver = self._make_solver(objective)
-            recorder = IterationRecorder(solver.metrics, self.verbose)
+            validation = held_out and self._make_validation(held_out, threads)
+            recorder = IterationRecorder(solver.metrics, self.verbose, validation)
             result = solver.minimize(objective, theta, recorder)
+            if self.early_stopping:
+                result = _best_of(objective, validation, result)
         if result.stop_reason is StopReason.DIVERGED:
             raise ValueError(f"The solver {self._complaint(result)}.")
         self._unpack(objective, result.theta, data)
+        self._weight_seen = data.sample_weight.sum()
+        vars(self).pop("_stream", None)
         self.loss_ = result.value
         self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
         self.converged_ = result.converged
@@ -258,12 +406,32 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
                 f"The solver {self._complaint(result)}.", ConvergenceWarning, stacklevel=4
             )
 
+    def _hold_out(self, data):
+        """Rows to train on, and a `validation_fraction` of each class."""
+        mask = split_rows(data.y, self.validation_fraction, check_random_state(self.random_state))
+        if not mask.any():
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} of {len(data.y)} rows leaves "
+                "none to be held out; increase it, or pass X_val and y_val."
+            )
+        return hold_out(data, mask)
+
+    def _make_validation(self, held_out, threads):
+        """The `Validation` on rows held out, which stops only if `early_stopping` says so."""
+        objective = self._make_objective(held_out, threads)
+        patience = self.n_iter_no_change if self.early_stopping else None
+        return Validation(objective, self.tol or 0.0, patience)
+
     def _make_solver(self, objective):
-        """Set `solver_` and make it, from the parameters that its fields name."""
+        """Set `solver_` and make it."""
         self.solver_ = self.solver
         if self.solver == "auto":
             self.solver_ = choose_solver(objective.n_stored, objective.n_classes)
-        solver_class = SOLVERS[self.solver_]
+        return self._make_solver_of(self.solver_)
+
+    def _make_solver_of(self, name):
+        """The solver of a name, from the parameters that its fields name."""
+        solver_class = SOLVERS[name]
         options = {field.name: getattr(self, field.name) for field in fields(solver_class)}
         if "random_state" in options:
             options["random_state"] = check_random_state(self.random_state)
@@ -275,28 +443,36 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
         reason = _NOT_CONVERGED[result.stop_reason]
         return f"{self.solver_!r} " + reason.format(n_iter=result.n_iter, unit=unit)
 
-    def _make_objective(self, data, threads):
-        """The objective on the classes that have weight.
+    def _make_objective(self, data, threads, total_weight=None):
+        """The objective on the classes that have weight, penalised for the weight of all rows.
 
         With two classes a softmax of two rows at C/2 is the sigmoid model at C.
         """
         n_classes = len(data.weighted)
         C = self.C / 2 if n_classes == 2 else self.C
+        if total_weight is None:
+            total_weight = data.sample_weight.sum()
+        y, smoothing = data.y, self.label_smoothing
+        if y.ndim == 2:
+            y, smoothing = (1 - smoothing) * y + smoothing / n_classes, 0.0
         return Objective(
             data.X,
-            data.y,
+            y,
             data.sample_weight,
             n_classes=n_classes,
-            lam=float(1 / (C * data.sample_weight.sum())),
+            lam=float(1 / (C * total_weight)),
             fit_intercept=self.fit_intercept,
             threads=threads,
+            label_smoothing=smoothing,
         )
 
-    def _initial_theta(self, objective, data):
+    def _initial_theta(self, objective, data, go_on=None):
         """Zero coefficients and the log class priors as intercepts, or the previous fit's."""
         W, b = np.zeros((objective.n_classes, objective.n_features)), objective.log_priors()
-        if self.warm_start and hasattr(self, "coef_"):
+        if go_on is None and self.warm_start and hasattr(self, "coef_"):
             self._check_warm_start(data)
+            go_on = True
+        if go_on:
             previous_W, previous_b = self.coef_, self.intercept_
             if len(self.classes_) == 2:
                 previous_W, previous_b = previous_W * [[-0.5], [0.5]], previous_b * [-0.5, 0.5]
@@ -332,80 +508,25 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):
             coef = np.zeros((len(self.classes_), objective.n_features))
             intercept = np.full(len(self.classes_), -np.inf)
             coef[data.weighted], intercept[data.weighted] = W, b
-        self.coef_ = coef.astype(objective.X.dtype)
-        self.intercept_ = intercept.astype(objective.X.dtype)
-
-    def decision_function(self, X):
-        """Logits: signed scores of each class.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples, n_classes) or (n_samples,)
-            ``X @ coef_.T + intercept_``. With two classes one number for each row, the log
-            odds of ``classes_[1]``.
-        """
-        check_is_fitted(self)
-        scores = check_data(self, X) @ self.coef_.T + self.intercept_
-        return scores.ravel() if len(self.classes_) == 2 else scores
-
-    def predict(self, X):
-        """Most probable labels.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            Members of `classes_`.
-        """
-        scores = self.decision_function(X)
-        codes = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
-        return self.classes_[codes]
-
-    def predict_proba(self, X):
-        """Probabilities of the classes.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        P : ndarray of shape (n_samples, n_classes)
-            Columns in the order of `classes_`; each row sums to one.
-        """
-        return np.ascontiguousarray(softmax(self._logits(X)).T)
-
-    def predict_log_proba(self, X):
-        """Logarithms of the probabilities, finite where the probability underflows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        log_P : ndarray of shape (n_samples, n_classes)
-            Columns in the order of `classes_`.
-        """
-        return np.ascontiguousarray(log_softmax(self._logits(X)).T)
-
-    def _logits(self, X):
-        """Logits of all classes, (n_classes, n_samples)."""
-        scores = self.decision_function(X)
-        return np.stack([np.zeros_like(scores), scores]) if scores.ndim == 1 else scores.T
+        dtype = np.float32 if objective.X.dtype == np.float32 else np.float64
+        self.coef_, self.intercept_ = coef.astype(dtype), intercept.astype(dtype)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _best_of(objective, validation, result):
+    """The result at the parameters that did best on the rows held out."""
+    if validation.best_theta is None:
+        return result
+    value, _ = objective.value_and_gradient(validation.best_theta)
+    stopped = result.stop_reason is StopReason.CALLBACK
+    return replace(
+        result,
+        theta=validation.best_theta,
+        value=value,
+        converged=result.converged or stopped,
+        stop_reason=StopReason.EARLY_STOPPING if stopped else result.stop_reason,
+    )

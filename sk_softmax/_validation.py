@@ -1,10 +1,15 @@
 """Everything that asks scikit-learn about input: containers, labels, weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import column_or_1d, compute_class_weight
+from sklearn.utils import (
+    check_array,
+    check_consistent_length,
+    column_or_1d,
+    compute_class_weight,
+)
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
@@ -16,7 +21,7 @@ class TrainingData:
     """Rows that have weight, as the objective wants them.
 
     `classes` are all the labels seen, `weighted` the indices of those with weight, and `y`
-    codes into ``classes[weighted]``.
+    codes into ``classes[weighted]``, or their probabilities.
     """
 
     X: np.ndarray | sparse.csr_array
@@ -32,45 +37,176 @@ def check_training_data(estimator, X, y, sample_weight, class_weight):
     Sets `n_features_in_` and `feature_names_in_` on `estimator`. Class weights are folded
     into the weights.
     """
-    for name, array in {"X": X, "y": y, "sample_weight": sample_weight}.items():
-        _refuse_masked(name, array)
-    X, y = validate_data(estimator, X, _plain_labels(y), accept_sparse="csr", dtype=_FLOATS)
-    check_classification_targets(y)
-    classes, codes = np.unique(column_or_1d(y), return_inverse=True)
-    sample_weight = _check_sample_weight(
-        sample_weight, X, dtype=np.float64, copy=True, ensure_non_negative=True
-    )
-    if class_weight is not None:
-        sample_weight *= _class_weights(class_weight, classes, codes, sample_weight)[codes]
-    counts = sample_weight > 0
-    weighted, y = np.unique(codes[counts], return_inverse=True)
+    X, y, classes = _check_rows(estimator, X, y, sample_weight, reset=True)
+    sample_weight = _check_weights(X, y, sample_weight, class_weight, classes)
+    weighted = np.flatnonzero(_class_totals(y, sample_weight, len(classes)) > 0)
     if len(weighted) < 2:
         number = "one class" if len(weighted) else "no class"
         raise ValueError(
             "SoftmaxRegression needs at least 2 classes with positive weight (sample_weight "
             f"times class_weight) in y; the data contain {number}."
         )
+    y = np.searchsorted(weighted, y) if y.ndim == 1 else np.ascontiguousarray(y[:, weighted])
+    return _with_weight(X, y, sample_weight, classes, weighted)
+
+
+def check_held_out_data(estimator, X, y, sample_weight, training):
+    """Validate X_val, y_val and sample_weight_val against the `TrainingData`."""
+    if y is None:
+        raise ValueError("y_val must be passed together with X_val.")
+    known = training.classes[training.weighted]
+    data = check_stream_data(estimator, X, y, sample_weight, None, training.classes, first=False)
+    totals = _class_totals(data.y, data.sample_weight, len(training.classes))
+    unknown = np.setdiff1d(training.classes[totals > 0], known)
+    if len(unknown):
+        raise ValueError(f"y_val contains classes without weight in y: {unknown[:10]}.")
+    y = data.y
+    y = np.searchsorted(training.weighted, y) if y.ndim == 1 else y[:, training.weighted]
+    return replace(data, y=y, weighted=training.weighted)
+
+
+def hold_out(training, held_out):
+    """Split `TrainingData` by a mask into rows to train on and rows held out."""
+    return tuple(
+        replace(
+            training,
+            X=training.X[rows],
+            y=training.y[rows],
+            sample_weight=training.sample_weight[rows],
+        )
+        for rows in (~held_out, held_out)
+    )
+
+
+def check_stream_data(estimator, X, y, sample_weight, class_weight, classes, *, first):
+    """Validate what `partial_fit` was given; y are codes into `classes`, or probabilities.
+
+    `classes` are those of all calls, sorted; at the first, the names of the features are set
+    on `estimator`.
+    """
+    X, y, seen = _check_rows(estimator, X, y, sample_weight, reset=first)
+    unknown = np.setdiff1d(seen, classes)
+    if len(unknown):
+        raise ValueError(
+            f"y contains labels that are not among the classes: {unknown[:10]}. The classes, "
+            f"given by the first call to partial_fit or by fit, are {classes[:10]}."
+        )
+    sample_weight = _check_weights(X, y, sample_weight, class_weight, seen)
+    columns = np.searchsorted(classes, seen)
+    if y.ndim == 1:
+        y = columns[y]
+    else:
+        Q, y = y, np.zeros((len(y), len(classes)))
+        y[:, columns] = Q
+    return _with_weight(X, y, sample_weight, classes, np.arange(len(classes)))
+
+
+def check_classes(classes, known):
+    """The sorted classes of a stream: those given at the first call, `known` later."""
+    if classes is None:
+        if known is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        return known
+    classes = np.unique(column_or_1d(classes))
+    if len(classes) < 2:
+        raise ValueError(f"classes must name at least 2 classes, got {classes}.")
+    if known is not None and not np.array_equal(classes, known):
+        raise ValueError(f"classes={classes} differ from those of the model so far, {known}.")
+    return classes
+
+
+def _check_rows(estimator, X, y, sample_weight, *, reset):
+    """X, codes (n,) or probabilities (n, K), and the classes that they refer to."""
+    for name, array in {"X": X, "y": y, "sample_weight": sample_weight}.items():
+        _refuse_masked(name, array)
+    options = {"accept_sparse": "csr", "dtype": _kept_dtypes(X), "reset": reset}
+    if _is_soft(y):
+        classes, y = _probabilities(y)
+        X = validate_data(estimator, X, **options)
+        check_consistent_length(X, y)
+        return X, y, classes
+    X, y = validate_data(estimator, X, _plain_labels(y), **options)
+    check_classification_targets(y)
+    classes, y = np.unique(column_or_1d(y), return_inverse=True)
+    return X, y, classes
+
+
+def _kept_dtypes(X):
+    """Floats, and integers in an array as they are: blocks of them are converted when used."""
+    if isinstance(X, np.ndarray) and X.dtype.kind in "iub":
+        return X.dtype
+    return _FLOATS
+
+
+def _check_weights(X, y, sample_weight, class_weight, classes):
+    """Weights of the rows times those of their classes."""
+    sample_weight = _check_sample_weight(
+        sample_weight, X, dtype=np.float64, copy=True, ensure_non_negative=True
+    )
+    if class_weight is not None:
+        weights = _class_weights(class_weight, classes, y, sample_weight)
+        sample_weight *= weights[y] if y.ndim == 1 else y @ weights
+    return sample_weight
+
+
+def _with_weight(X, y, sample_weight, classes, weighted):
+    """`TrainingData` of the rows that have weight, without duplicates among stored values."""
+    counts = sample_weight > 0
     if not counts.all():
-        X, sample_weight = X[counts], sample_weight[counts]
+        X, y, sample_weight = X[counts], y[counts], sample_weight[counts]
     if sparse.issparse(X) and not X.has_canonical_format:
         X = X.copy()  # the caller's matrix stays as it is
         X.sum_duplicates()
     return TrainingData(X, y, sample_weight, classes, weighted)
 
 
-def _class_weights(class_weight, classes, codes, sample_weight):
+def _is_soft(y):
+    """Whether y is a table of at least two columns: probabilities rather than labels."""
+    shape = getattr(y, "shape", None)
+    if shape is None and isinstance(y, (list, tuple)) and y and isinstance(y[0], (list, tuple)):
+        shape = (len(y), len(y[0]))
+    return shape is not None and len(shape) == 2 and shape[1] > 1 and not sparse.issparse(y)
+
+
+def _probabilities(y):
+    """Classes, which the columns' names are if they have any, and sorted by them y (n, K)."""
+    names = getattr(y, "columns", None)
+    Q = check_array(y, dtype=None, input_name="y")
+    if Q.dtype.kind != "f":
+        raise ValueError(
+            "y should be a 1d array of labels, or probabilities in floating point of shape "
+            f"(n_samples, n_classes); got an array of {Q.dtype} of shape {Q.shape} instead. If "
+            "its rows are one-hot, pass y.argmax(axis=1), or y.astype(float)."
+        )
+    Q = Q.astype(np.float64)
+    valid = (Q >= 0).all(axis=1) & np.isclose(Q.sum(axis=1), 1, rtol=0, atol=1e-6)
+    if not valid.all():
+        row = int(valid.argmin())
+        raise ValueError(
+            "y of shape (n_samples, n_classes) must hold probabilities, non-negative and with a "
+            f"sum of 1 in each row; row {row} is {np.array2string(Q[row], threshold=10)}."
+        )
+    classes = np.arange(Q.shape[1]) if names is None else np.asarray(names)
+    order = np.argsort(classes)
+    return classes[order], Q[:, order] / Q.sum(axis=1, keepdims=True)
+
+
+def _class_totals(y, sample_weight, n_classes):
+    """The weight of each class in codes or probabilities."""
+    if y.ndim == 2:
+        return sample_weight @ y
+    return np.bincount(y, weights=sample_weight, minlength=n_classes)
+
+
+def _class_weights(class_weight, classes, y, sample_weight):
     """The weight of each class; "balanced" makes those that have weight count alike."""
     weights = np.ones(len(classes))
-    occurs = np.ones(len(classes), dtype=bool)
-    if class_weight == "balanced":
-        occurs = np.bincount(codes, weights=sample_weight, minlength=len(classes)) > 0
-    rows = occurs[codes]
-    weights[occurs] = compute_class_weight(
-        class_weight,
-        classes=classes[occurs],
-        y=classes[codes[rows]],
-        sample_weight=sample_weight[rows],
-    )
+    totals = _class_totals(y, sample_weight, len(classes))
+    occurs = totals > 0
+    if isinstance(class_weight, str):  # "balanced"
+        weights[occurs] = totals.sum() / (occurs.sum() * totals[occurs])
+    else:
+        weights = compute_class_weight(class_weight, classes=classes, y=classes)
     if not (np.all(np.isfinite(weights)) and np.all(weights >= 0)):
         raise ValueError(f"class_weight must be finite and non-negative, got {class_weight!r}.")
     return weights

@@ -6,6 +6,7 @@ import pytest
 from sklearn.utils import check_random_state
 
 from sk_softmax import SoftmaxRegression
+from sk_softmax._batches import Batch
 from sk_softmax._objective import Objective
 from sk_softmax._solvers import SOLVERS
 from sk_softmax._threads import RowThreads
@@ -53,10 +54,11 @@ def state_of():
 
 @pytest.fixture
 def fail_at_call(monkeypatch):
-    """Make the k-th call of a method of Objective raise, or return what is given."""
+    """Make the k-th call of a method of Objective or Batch raise, or return what is given."""
 
     def install(method, k, outcome):
-        original = getattr(Objective, method)
+        owner = Objective if hasattr(Objective, method) else Batch
+        original = getattr(owner, method)
         calls = []
 
         def replacement(self, *args, **kwargs):
@@ -67,7 +69,7 @@ def fail_at_call(monkeypatch):
                 raise outcome
             return outcome(*original(self, *args, **kwargs))
 
-        monkeypatch.setattr(Objective, method, replacement)
+        monkeypatch.setattr(owner, method, replacement)
         return calls
 
     return install

@@ -210,7 +210,10 @@ def test_other_numbers_become_float64(solver, dtype):
     model = estimator(solver).fit(X, y)
     assert model.coef_.dtype == model.intercept_.dtype == np.float64
     assert model.predict_proba(X).dtype == np.float64
-    assert_same_model(model, estimator(solver).fit(X.astype(np.float64), y), atol=0)
+    # Batches of small integers, exact in float32, are computed in it.
+    small = solver == "sgd" and X.dtype.kind in "iub" and X.itemsize == 1
+    same = X.astype(np.float32 if small else np.float64)
+    assert_same_model(model, estimator(solver).fit(same, y), atol=0)
 
 
 @solvers
@@ -491,7 +494,7 @@ def test_labels_that_are_none(solver, labels, error, match):
 
 
 @solvers
-@pytest.mark.parametrize("dtype", [int, float, bool])
+@pytest.mark.parametrize("dtype", [int, bool])
 def test_one_hot_rows_where_labels_are_meant(solver, dtype):
     X, y = make_problem(0)
     refuses(solver, X, np.eye(3, dtype=dtype)[y], ValueError, "1d array")
@@ -673,7 +676,13 @@ BAD_PARAMETERS = {
     "max_iter": [0, -1, 1.5],
     "learning_rate": [0, -0.1, np.inf, np.nan, "fast"],
     "batch_size": [0, 1.5, "all"],
+    "schedule": ["linear", None, 1],
     "momentum": [-0.1, 1, np.nan],
+    "label_smoothing": [-0.1, 1.0, np.nan, "0.1"],
+    "nesterov": ["yes"],
+    "average": ["yes", 10],
+    "early_stopping": ["yes"],
+    "validation_fraction": [0, 1.0, -0.1, "0.1"],
     "n_iter_no_change": [0, 1.5],
     "warm_start": ["yes"],
     "random_state": [-1, "seed"],

@@ -23,7 +23,7 @@ def estimator(solver, **parameters):
 
 
 def interrupted_method(solver):
-    return "value_and_gradient" if solver == "lbfgs" else "batch_value_and_gradient"
+    return "value_and_gradient" if solver == "lbfgs" else "loss_and_gradient"
 
 
 # 37

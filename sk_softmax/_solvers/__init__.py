@@ -9,9 +9,18 @@ estimators.
 
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
 from sk_softmax._solvers._lbfgs import LBFGS
-from sk_softmax._solvers._sgd import SGD
+from sk_softmax._solvers._schedules import SCHEDULES
+from sk_softmax._solvers._sgd import SGD, Stream
 
-__all__ = ["SOLVERS", "IterationState", "SolverResult", "StopReason", "choose_solver"]
+__all__ = [
+    "SCHEDULES",
+    "SOLVERS",
+    "IterationState",
+    "SolverResult",
+    "StopReason",
+    "Stream",
+    "choose_solver",
+]
 
 SOLVERS = {"lbfgs": LBFGS, "sgd": SGD}
 

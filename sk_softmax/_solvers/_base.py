@@ -17,6 +17,7 @@ class StopReason(StrEnum):
     NO_IMPROVEMENT = "no_improvement"
     DIVERGED = "diverged"
     CALLBACK = "callback"
+    EARLY_STOPPING = "early_stopping"
 
 
 @dataclass(frozen=True)

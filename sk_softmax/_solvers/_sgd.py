@@ -1,27 +1,93 @@
-"""Mini-batch stochastic gradient descent with momentum."""
+"""Mini-batch stochastic gradient descent."""
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
-from sk_softmax._curvature import Curvature
-from sk_softmax._preconditioner import diagonal
+from sk_softmax._batches import Batches
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
+from sk_softmax._solvers._metric import Metric, Preconditioning, RunningMoments
+from sk_softmax._solvers._schedules import SCHEDULES, Progress
 
-# An epoch whose training loss is this many times that of the start is a divergence: a
-# useful step size may make the loss rise at first, but not by a factor.
+# With a given learning rate, an epoch whose training loss is this many times that of the
+# start is a divergence: a useful step size may make the loss rise at first, but not so far.
 _DIVERGED = 10.0
+# With the automatic one, an epoch that loses this share of what was gained is undone.
+_LOST = 0.2
+_ROUNDING = 1e-3
+# Epochs before which the automatic metric is made anew, from where the run has come to.
+_REFRESHES = (1, 3, 10, 30)
+# Weights of iterates in the average grow like the cube of their number.
+_AVERAGE_DEGREE = 3
+
+
+@dataclass
+class SGDState:
+    """All that goes on from one epoch to the next; plain data.
+
+    `theta`, `velocity` and `average` are (p + 1, K), coefficients and below them intercepts,
+    the transpose of theta's layout: BLAS multiplies tall matrices by these few contiguous
+    columns fastest. `average` is None without averaging, `metric` with a learning rate in
+    the features as given.
+    """
+
+    theta: np.ndarray
+    velocity: np.ndarray
+    average: np.ndarray | None
+    learning_rate: float
+    metric: Metric | None
+    random_state: np.random.RandomState
+    n_epochs: int = 0
+    n_steps: int = 0
+    n_plateaus: int = 0
+
+    def copy(self):
+        """A copy to come back to; the order of the rows goes on."""
+        average = None if self.average is None else self.average.copy()
+        return replace(
+            self, theta=self.theta.copy(), velocity=self.velocity.copy(), average=average
+        )
+
+    def solution(self):
+        """theta, or its average, flat in the objective's layout and in float64."""
+        theta = self.theta if self.average is None or self.n_steps == 0 else self.average
+        return theta.T.astype(np.float64).ravel()
+
+
+@dataclass
+class Stream:
+    """What `partial_fit` keeps from one call to the next; `running` if the step is automatic."""
+
+    state: SGDState
+    running: RunningMoments | None
+
+    def as_dict(self):
+        """As plain data, for pickles that outlive these classes; metrics are made anew."""
+        running = None if self.running is None else vars(self.running).copy()
+        return {"state": {**vars(self.state), "metric": None}, "running": running}
+
+    @classmethod
+    def from_dict(cls, plain):
+        """The inverse of `as_dict`."""
+        running = plain["running"]
+        return cls(SGDState(**plain["state"]), running and RunningMoments(**running))
 
 
 @dataclass(frozen=True)
 class SGD:
     """Minimise by steps along the gradients of shuffled mini-batches.
 
-    Each epoch draws a new permutation of the rows and cuts it into batches. With a float
-    `learning_rate` the step is the textbook's, ``velocity = momentum * velocity + gradient``
-    and ``theta -= learning_rate * velocity``, in the features as given. With "auto" the
-    gradient is preconditioned by the Hessian's diagonal at the start, see `_auto_step`.
+    Each epoch draws a new permutation of the rows and cuts it into batches. The step is
+
+        velocity = momentum * velocity + gradient
+        theta -= learning_rate * factor * direction,
+
+    where the direction is the velocity, or ``gradient + momentum * velocity`` with
+    `nesterov`, and the factor that of the schedule for the epoch. The gradient is that of
+    the objective, penalty included. With a float `learning_rate` it is taken in the features
+    as given; with "auto" it is multiplied by a `Metric`.
 
     The run ends when the training loss has not improved by the fraction `tol` for
     `n_iter_no_change` epochs. The training loss of an epoch is the mean over its batches,
@@ -31,8 +97,11 @@ class SGD:
     tol: float | None
     max_iter: int | None
     learning_rate: float | str
+    schedule: str
     batch_size: int | str
     momentum: float
+    nesterov: bool
+    average: bool
     n_iter_no_change: int
     random_state: np.random.RandomState
 
@@ -41,103 +110,213 @@ class SGD:
 
     def minimize(self, objective, theta, on_iteration):
         """Run epochs until the loss stops improving, diverges, or `max_iter` is reached."""
-        max_iter = self.default_max_iter if self.max_iter is None else self.max_iter
         start_loss, _ = objective.value_and_gradient(theta)
-        run = _Epochs(self, objective.astype(objective.X.dtype), theta)
-        best, waited, reason = np.inf, 0, StopReason.MAX_ITER
-        for n_iter in range(1, max_iter + 1):
-            loss = run.epoch()
-            metrics = {"loss": loss, "learning_rate": run.learning_rate}
-            stop = on_iteration(IterationState(n_iter, run.theta.copy, metrics))
-            if not loss <= _DIVERGED * start_loss:
+        working = objective.astype(objective.float_dtype)
+        preconditioning = Preconditioning(working, theta) if self.learning_rate == "auto" else None
+        run = _Epochs(self, working, preconditioning, start_loss, self._start(working, theta))
+        waited, reason = 0, StopReason.MAX_ITER
+        for n_iter in range(1, run.max_iter + 1):
+            best = run.best
+            loss, rate = run.epoch()
+            metrics = {"loss": loss, "learning_rate": rate}
+            stop = on_iteration(IterationState(n_iter, run.state.solution, metrics))
+            if run.diverged:
                 reason = StopReason.DIVERGED
                 break
-            waited = 0 if self._improves(loss, best) else waited + 1
-            best = min(best, loss)
+            if self._improves(loss, best):
+                waited = 0
+            elif not run.undone:
+                waited += 1
             if waited >= self.n_iter_no_change:
                 reason = StopReason.NO_IMPROVEMENT
                 break
             if stop:
                 reason = StopReason.CALLBACK
                 break
-        value, _ = objective.value_and_gradient(run.theta)
+        theta = run.state.solution()
+        value, _ = objective.value_and_gradient(theta)
         converged = reason is StopReason.NO_IMPROVEMENT
-        return SolverResult(run.theta, value, n_iter, converged, reason)
+        return SolverResult(theta, value, n_iter, converged, reason)
+
+    def go_on(self, objective, weight, theta, stream):
+        """One epoch on rows that follow those of a `Stream`, or on the first ones if None.
+
+        `weight` is the sum of the rows' weights. Returns the mean of the batch losses, and the
+        stream after it, or None if the epoch diverged.
+        """
+        working = objective.astype(objective.float_dtype)
+        running = preconditioning = None
+        if self.learning_rate == "auto":
+            running = RunningMoments.of(working, weight)
+            if stream is not None and stream.running is not None:
+                running = stream.running.joined_with(running)
+            preconditioning = Preconditioning(working, theta, running)
+        state = self._start(working, theta) if stream is None else copy.deepcopy(stream.state)
+        options = self
+        if self.schedule == "auto" and self.learning_rate == "auto":
+            options = replace(self, schedule="inverse_scaling")  # a stream has no last epoch
+        rows = np.arange(0, working.n_samples, max(1, working.n_samples // 1024))
+        start_loss, _ = working.batch_value_and_gradient(theta, rows)
+        start_loss = max(start_loss, np.log(working.n_classes))
+        run = _Epochs(options, working, preconditioning, start_loss, state)
+        loss = run.epoch_of_stream()
+        return loss, None if run.diverged else Stream(run.state, running)
+
+    def _start(self, objective, theta):
+        """The state before the first epoch; rates and metrics come with a run."""
+        start = np.ascontiguousarray(theta.reshape(objective.shape).T, dtype=objective.dtype)
+        return SGDState(
+            theta=start,
+            velocity=np.zeros_like(start),
+            average=start.copy() if self.average else None,
+            learning_rate=np.nan,
+            metric=None,
+            random_state=self.random_state,
+        )
 
     def _improves(self, loss, best):
         """Whether an epoch's loss is below the best one by the fraction `tol`."""
         return self.tol is None or best == np.inf or loss < best - self.tol * abs(best)
 
-    def rows_per_batch(self, n_samples):
-        """`batch_size`; for "auto" n/64, at least 8 and at most 256.
+
+class _Epochs:
+    """Epochs on one objective: what does not change from one to the next, and the state."""
+
+    def __init__(self, options, objective, preconditioning, start_loss, state):
+        self._options, self._objective = options, objective
+        self._preconditioning, self._start_loss, self.best = preconditioning, start_loss, np.inf
+        self.max_iter = options.max_iter or options.default_max_iter
+        self.undone = self.diverged = False
+        self._automatic = options.learning_rate == "auto"
+        schedule = options.schedule
+        if schedule == "auto":
+            schedule = "cosine" if self._automatic else "constant"
+        self._schedule = SCHEDULES[schedule]
+        self._batches = Batches(objective, self._rows_per_batch())
+        self.state = replace(
+            state,
+            learning_rate=self._base_rate(),
+            metric=preconditioning.initial if self._automatic else None,
+        )
+        # Where the last epoch that was not undone began: its loss vouches for its beginning.
+        self._good, self._n_undone = self.state.copy(), 0
+
+    def _rows_per_batch(self):
+        """`batch_size`; for "auto" with a float learning rate n/64, at least 8, at most 256.
 
         Large batches use the hardware better, but an epoch needs a good number of steps.
         """
-        if self.batch_size == "auto":
-            return min(max(n_samples // 64, 8), 256, n_samples)
-        return min(self.batch_size, n_samples)
+        n_samples = self._objective.n_samples
+        if self._options.batch_size != "auto":
+            return min(self._options.batch_size, n_samples)
+        if self._automatic:
+            return self._preconditioning.batch_size()
+        return min(max(n_samples // 64, 8), 256, n_samples)
 
+    def _base_rate(self):
+        """The learning rate before the schedule's factor.
 
-class _Epochs:
-    """The moving parts of a run: theta, velocity, and the order of the rows."""
-
-    def __init__(self, options, objective, theta):
-        self._objective = objective
-        self._momentum = options.momentum
-        self._random_state = options.random_state
-        self._batch_size = options.rows_per_batch(objective.n_samples)
-        self.theta = theta.copy()
-        self._velocity = np.zeros_like(theta)
-        if options.learning_rate == "auto":
-            T = diagonal(Curvature(objective), theta)
-            self._precondition = lambda G: T.forward(T.backward(G))
-            self.learning_rate = (1 - self._momentum) * _auto_step(
-                objective, theta, T, self._batch_size
-            )
-        else:
-            self._precondition = None
-            self.learning_rate = float(options.learning_rate)
+        With momentum a gradient acts 1 / (1 - momentum) times, which the automatic rate allows
+        for.
+        """
+        if not self._automatic:
+            return float(self._options.learning_rate)
+        step = self._preconditioning.step_size(self._batches.batch_size)
+        return (1 - self._options.momentum) * step
 
     def epoch(self):
-        """One pass over the rows; returns the mean of the batch losses."""
-        objective, n_samples = self._objective, self._objective.n_samples
-        order = self._random_state.permutation(n_samples)
-        loss = 0.0
+        """One pass over the rows; the mean of the batch losses, and the learning rate."""
+        state = self.state
+        before = state.copy() if self._automatic else None
+        if self._automatic and state.n_epochs in _REFRESHES:
+            state.metric = self._preconditioning.at(state.solution())
+            state.velocity[:] = 0  # it was gathered in another metric
+        epoch = state.n_epochs
+        loss, rate = self._pass()
+        self.diverged = not self._automatic and not loss <= _DIVERGED * self._start_loss
+        self.undone = self._automatic and not loss <= self._bearable_loss()
+        if self.undone:
+            self.state = replace(self._good.copy(), learning_rate=state.learning_rate / 2)
+            self._n_undone += 1
+        else:
+            self._good, self._n_undone = before, 0
+        self.state.n_epochs = epoch + 1
+        self.state.n_plateaus += not loss < self.best
+        self.best = min(self.best, loss)
+        return loss, rate
+
+    def epoch_of_stream(self):
+        """One pass over rows that will not come again; the mean of the batch losses.
+
+        An automatic rate at which it diverges is halved: these rows are not to be lost.
+        """
+        rate, attempts = self.state.learning_rate, 10 if self._automatic else 1
+        for attempt in range(attempts):
+            self.state = replace(self._good.copy(), learning_rate=rate * 0.5**attempt)
+            loss, _ = self._pass()
+            self.diverged = (
+                not loss <= _DIVERGED * self._start_loss or not np.isfinite(self.state.theta).all()
+            )
+            if not self.diverged:
+                break
+        self.state.n_epochs += 1
+        return loss
+
+    def _pass(self):
+        """A step for each batch of a permutation; the mean of their losses, and the rate."""
+        state = self.state
+        progress = Progress(state.n_epochs, self.max_iter, state.n_plateaus)
+        rate = state.learning_rate * self._schedule(progress)
+        order = state.random_state.permutation(self._objective.n_samples)
         with np.errstate(over="ignore", invalid="ignore"):  # a divergence is reported as one
-            for start in range(0, n_samples, self._batch_size):
-                rows = order[start : start + self._batch_size]
-                batch_loss, gradient = objective.batch_value_and_gradient(self.theta, rows)
-                if self._precondition is not None:
-                    gradient = self._precondition(gradient.reshape(objective.shape)).ravel()
-                self._velocity *= self._momentum
-                self._velocity += gradient
-                self.theta -= self.learning_rate * self._velocity
-                loss += batch_loss * len(rows)
-        return loss / n_samples
+            return self._descend(order, rate), rate
 
+    def _bearable_loss(self):
+        """The training loss above which an automatic epoch is undone.
 
-def _auto_step(objective, theta, T, batch_size):
-    """Step size 1 / (2 (L + R / m)) for batches of m rows, in the variables of T.
+        Each epoch undone in a row doubles the share of the gain that the next one may lose:
+        were the gain an accident of small noise, no epoch could keep it.
+        """
+        best = min(self.best, self._start_loss)
+        share = min(_LOST * 2**self._n_undone, 1.0)
+        return best + share * (self._start_loss - best) + _ROUNDING * abs(self._start_loss)
 
-    L is the largest curvature of the mean loss, R that of one row's loss; averaging m rows
-    leaves an m-th of what R has beyond L. This is the expected smoothness of Gower et al.,
-    "SGD: General Analysis and Improved Rates", ICML 2019, Theorem 3.1. The diagonal of the
-    Hessian is one in these variables, so R is about the number of columns; L comes from
-    power iterations with gradient differences on some rows. They start along the gradient,
-    which knows no order of classes or columns.
-    """
-    rows = np.arange(0, objective.n_samples, max(1, objective.n_samples // 1024))
+    def _descend(self, order, rate):
+        """A step for each batch of a permutation of the rows; the mean of their losses."""
+        objective, state = self._objective, self.state
+        p, lam, theta = objective.n_features, objective.lam, state.theta
+        gradient = np.empty_like(theta)
+        W, G_W = theta[:p], gradient[:p]
+        # Columns of b and g_b; views, so that they change with theta and the gradient.
+        b, g_b = (theta[p][:, np.newaxis], gradient[p]) if objective.fit_intercept else (None,) * 2
+        direction_of = self._directions(state)
+        total = 0.0
+        for batch in self._batches.epoch(order):
+            loss = batch.loss_and_gradient(W, b, G_W, g_b)
+            if lam > 0:
+                loss += 0.5 * lam * float(np.vdot(W, W))
+                G_W += lam * W
+            total += loss * len(batch.weights)
+            direction = gradient if direction_of is None else direction_of(gradient)
+            theta -= rate * direction
+            state.n_steps += 1
+            if state.average is not None:
+                weight = (_AVERAGE_DEGREE + 1) / (_AVERAGE_DEGREE + state.n_steps)
+                state.average += weight * (theta - state.average)
+        return total / objective.n_samples
 
-    def gradient(V):
-        _, G = objective.batch_value_and_gradient(theta + T.forward(V).ravel(), rows)
-        return T.backward(G.reshape(objective.shape))
+    def _directions(self, state):
+        """What turns gradients into directions of steps; None if they are the same."""
+        momentum, nesterov = self._options.momentum, self._options.nesterov
+        metric, velocity = state.metric, state.velocity
+        if momentum == 0:
+            return None if metric is None else metric.times
 
-    start = V = gradient(np.zeros(objective.shape))
-    curvature = 0.0
-    for _ in range(10):
-        norm = np.linalg.norm(V)
-        if norm == 0:
-            break
-        V = (gradient(V * (1e-3 / norm)) - start) / 1e-3
-        curvature = max(curvature, float(np.linalg.norm(V)))
-    return 0.5 / (curvature + objective.shape[1] / batch_size)
+        def direction(gradient):
+            if metric is not None:
+                gradient = metric.times(gradient)
+            np.multiply(velocity, momentum, out=velocity)
+            np.add(velocity, gradient, out=velocity)
+            return gradient + momentum * velocity if nesterov else velocity
+
+        return direction

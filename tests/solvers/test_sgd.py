@@ -9,6 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sk_softmax import SoftmaxRegression
 from sk_softmax._solvers import StopReason
+from sk_softmax._solvers._metric import Preconditioning
 
 DATA = {
     "iris": load_iris,
@@ -258,3 +259,119 @@ def test_a_high_but_useful_learning_rate_is_no_divergence():
     model = fit(X, y, learning_rate=1.0, max_iter=20, random_state=0)
     assert model.stop_reason_ == "max_iter"
     assert model.score(X, y) > 0.9
+
+
+def test_nesterov_is_the_textbooks():
+    X, y = make_problem(0)
+    model = fit(
+        X, y, learning_rate=0.1, momentum=0.9, nesterov=True, batch_size=len(y), max_iter=12
+    )
+    s, lam = np.ones(len(y)), 1 / len(y)
+    theta = centred_log_priors(y, s, 3, 4)
+    velocity = np.zeros_like(theta)
+    for _ in range(12):
+        gradient = mean_gradient(theta, X, y, s, lam)
+        velocity = 0.9 * velocity + gradient
+        theta = theta - 0.1 * (gradient + 0.9 * velocity)
+    assert_parameters(model, theta, 4)
+
+
+def test_the_average_weighs_the_iterates_as_documented():
+    X, y = make_problem(0)
+    model = fit(X, y, learning_rate=0.5, average=True, batch_size=len(y), max_iter=9)
+    s, lam = np.ones(len(y)), 1 / len(y)
+    theta, iterates = centred_log_priors(y, s, 3, 4), []
+    for _ in range(9):
+        theta = theta - 0.5 * mean_gradient(theta, X, y, s, lam)
+        iterates.append(theta)
+    t = np.arange(1, 10.0)  # the start is none of the iterates
+    weights = t * (t + 1) * (t + 2)
+    assert_parameters(model, np.average(iterates, axis=0, weights=weights), 4)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factors"),
+    [
+        ("constant", [1, 1, 1, 1]),
+        ("inverse_scaling", [1, 2**-0.5, 3**-0.5, 0.5]),
+        ("cosine", 0.5 + 0.5 * np.cos(np.pi * np.array([1, 3, 5, 7]) / 8)),
+    ],
+)
+def test_a_schedule_scales_the_steps_of_an_epoch(schedule, factors):
+    X, y = make_problem(0)
+    model = fit(X, y, learning_rate=0.3, schedule=schedule, batch_size=len(y), max_iter=4)
+    np.testing.assert_allclose(model.history_["learning_rate"], 0.3 * np.array(factors))
+    theta = centred_log_priors(y, np.ones(len(y)), 3, 4)
+    for factor in factors:
+        theta = theta - 0.3 * factor * mean_gradient(theta, X, y, np.ones(len(y)), 1 / len(y))
+    assert_parameters(model, theta, 4)
+
+
+def test_adaptive_halves_the_rate_when_the_loss_does_not_fall():
+    X, y = make_problem(0)
+    model = fit(X, y, learning_rate=4.0, schedule="adaptive", max_iter=30, random_state=0)
+    loss, rate = model.history_["loss"], model.history_["learning_rate"]
+    below = loss[1:-1] < np.minimum.accumulate(loss)[:-2]
+    np.testing.assert_allclose(rate[2:] / rate[1:-1], np.where(below, 1, 0.5))
+    assert rate[-1] < rate[0]
+
+
+def excess(model, X, y):
+    """Distance to the minimum in units of what a fit can gain over the class priors."""
+    prior = np.bincount(y) / len(y)
+    start = -(prior @ np.log(prior))
+    best = SoftmaxRegression("lbfgs", C=model.C, tol=1e-9).fit(X, y).loss_
+    return (model.loss_ - best) / (start - best)
+
+
+def correlated():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((1000, 4)).repeat(5, axis=1) + 0.1 * rng.standard_normal((1000, 20))
+    y = (X[:, ::5] @ rng.standard_normal((4, 3)) + rng.gumbel(size=(1000, 3))).argmax(axis=1)
+    return X * 10 ** rng.uniform(-4, 4, size=20), y
+
+
+def heavy_tailed():
+    rng = np.random.default_rng(0)
+    X = np.exp(1.5 * rng.standard_normal((1000, 8)))
+    y = (np.log(X) @ rng.standard_normal((8, 3)) + rng.gumbel(size=(1000, 3))).argmax(axis=1)
+    return X * 10 ** rng.uniform(-3, 3, size=8), y
+
+
+RAW = {
+    **{name: lambda name=name: DATA[name](return_X_y=True) for name in DATA},
+    "correlated": correlated,
+    "heavy_tailed": heavy_tailed,
+}
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(("max_iter", "bound"), [(30, 1e-2), (100, 1e-3)])
+@pytest.mark.parametrize("name", RAW)
+def test_automatic_steps_come_near_the_minimum_of_raw_data(name, max_iter, bound, seed):
+    X, y = RAW[name]()
+    assert excess(fit(X, y, max_iter=max_iter, random_state=seed), X, y) < bound
+
+
+@pytest.mark.parametrize("average", [False, True])
+def test_automatic_steps_do_not_know_the_units_of_features(average):
+    X, y = make_problem(0)
+    A = np.random.default_rng(1).standard_normal((4, 4))
+    parameters = {"C": np.inf, "max_iter": 20, "average": average, "random_state": 0}
+    plain = fit(X, y, **parameters)
+    other = fit(X @ A + 5, y, **parameters)
+    np.testing.assert_allclose(other.loss_, plain.loss_, rtol=1e-6)
+    np.testing.assert_allclose(other.predict_proba(X @ A + 5), plain.predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [30.0, 1e4, 1e200])
+def test_an_automatic_divergence_is_undone(monkeypatch, factor):
+    original = Preconditioning.step_size
+    monkeypatch.setattr(Preconditioning, "step_size", lambda *args: factor * original(*args))
+    X, y = load_iris(return_X_y=True)
+    # As many halvings as the factor takes, and some epochs to descend.
+    max_iter = 20 + int(np.log2(factor))
+    model = fit(X, y, max_iter=max_iter, schedule="constant", random_state=0)
+    rate = model.history_["learning_rate"]
+    assert rate[1] == rate[0] / 2
+    assert model.loss_ < 0.5 * np.log(3)

@@ -1,0 +1,122 @@
+"""Mini-batches: rows in random order, drawn without replacement.
+
+An epoch is one uniformly random permutation of all rows, cut into batches. Every batch is
+then a simple random sample, so that its gradient, divided by its number of rows times the
+mean weight, has the gradient of f as its expectation; and every row occurs exactly once.
+
+Gathering rows one batch at a time would cost as much as computing with them. They are
+gathered a chunk of batches at a time, and where there are two threads one of them gathers
+the next chunk while the other computes. The order does not depend on that.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+# Bytes of rows gathered at once: few calls for small batches, and still in the cache.
+_CHUNK_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """m rows `X` (m, p) with `weights` (m,) and weighted targets `Q` (K, m).
+
+    ``weights[i] = s_i / (m mean(s))`` and ``Q[k, i] = weights[i] q_ik``: the residuals
+    ``weights P - Q`` times X are the gradient's unbiased estimate.
+    """
+
+    X: np.ndarray | sparse.csr_array
+    weights: np.ndarray
+    Q: np.ndarray
+
+    def loss_and_gradient(self, W, b, G_W, g_b):
+        """Mean loss of the batch at W (p, K) and b (K, 1), and its gradient into G_W and g_b.
+
+        The softmax runs on classes by rows, see `_softmax`, the products on rows by classes,
+        whose few contiguous columns BLAS multiplies fastest. Without an intercept b and g_b
+        are None.
+        """
+        Z = np.ascontiguousarray((self.X @ W).T)
+        if b is not None:
+            Z += b
+        Z -= np.maximum.reduce(Z, axis=0)
+        true_logits = np.vdot(self.Q, Z)
+        np.exp(Z, out=Z)
+        normaliser = np.add.reduce(Z, axis=0)
+        Z *= self.weights / normaliser
+        Z -= self.Q
+        residuals = np.ascontiguousarray(Z.T)
+        if type(self.X) is np.ndarray:
+            np.dot(self.X.T, residuals, out=G_W)
+        else:
+            G_W[:] = self.X.T @ residuals
+        if b is not None:
+            np.add.reduce(Z, axis=1, out=g_b)
+        return float(np.dot(self.weights, np.log(normaliser)) - true_logits)
+
+
+class Batches:
+    """The rows of an objective in its own dtype, `batch_size` at a time."""
+
+    def __init__(self, objective, batch_size):
+        self._objective = objective
+        self.batch_size = min(batch_size, objective.n_samples)
+        itemsize = objective.dtype.itemsize
+        row_bytes = (objective.n_stored / objective.n_samples + objective.n_classes) * itemsize
+        # A batch of a sparse matrix cannot be a view of a larger one, so it is its own chunk.
+        per_chunk = 1 if objective.is_sparse else int(_CHUNK_BYTES / row_bytes / self.batch_size)
+        self._chunk_rows = self.batch_size * max(1, per_chunk)
+        one_chunk = self._chunk_rows >= objective.n_samples
+        self._prefetches = objective.threads.n_threads > 1 and not one_chunk
+
+    def epoch(self, order):
+        """Yield the batches of a permutation of the rows."""
+        n, size = self._objective.n_samples, self.batch_size
+        whole = n - n % size  # a smaller last batch is a chunk of its own
+        starts = range(0, whole, self._chunk_rows)
+        tasks = [(order[i : min(i + self._chunk_rows, whole)], size) for i in starts]
+        if whole < n:
+            tasks.append((order[whole:], n - whole))
+        if not self._prefetches:
+            for task in tasks:
+                yield from self._gather(*task)
+            return
+        with ThreadPoolExecutor(1, thread_name_prefix="sk_softmax") as pool:
+            following = pool.submit(self._gather, *tasks[0])
+            for task in tasks[1:]:
+                chunk, following = following.result(), pool.submit(self._gather, *task)
+                yield from chunk
+            yield from following.result()
+
+    def _gather(self, rows, size):
+        """The batches of a chunk, `size` rows each."""
+        objective = self._objective
+        X = objective.X[rows] if objective.is_sparse else objective.X.take(rows, axis=0)
+        X = objective.in_dtype(X)
+        y, weights = objective.y[rows], self._weights(rows, size)
+        number = len(rows) // size
+        Q = self._weighted_targets(y, weights, number)
+        if number == 1:
+            return [Batch(X, weights, Q[0])]
+        edges = range(0, len(rows), size)
+        return [Batch(X[i : i + size], weights[i : i + size], q) for i, q in zip(edges, Q)]  # noqa: B905
+
+    def _weighted_targets(self, y, weights, number):
+        """``weights_i q_ik`` of a chunk, (number, K, m), from codes or probabilities."""
+        K, size = self._objective.n_classes, len(weights) // number
+        if y.ndim == 2:
+            Q = y * weights[:, np.newaxis]
+            return np.ascontiguousarray(Q.reshape(number, size, K).transpose(0, 2, 1))
+        eps = self._objective.label_smoothing
+        Q = np.empty((number, K, size), dtype=weights.dtype)
+        Q[:] = (eps / K * weights).reshape(number, 1, size)
+        position = np.arange(len(weights))
+        Q[position // size, y, position % size] += (1 - eps) * weights
+        return Q
+
+    def _weights(self, rows, size):
+        """``s_i / (m mean(s))``; the objective's s sum to one."""
+        objective = self._objective
+        return objective.s[rows] * objective.dtype.type(objective.n_samples / size)

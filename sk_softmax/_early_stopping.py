@@ -1,0 +1,74 @@
+"""Rows held out of the fit: what a model makes of them, and when that no longer improves."""
+
+import numpy as np
+
+from sk_softmax._softmax import cross_entropy
+
+
+class Validation:
+    """Scores of parameters on held-out rows, and the best parameters so far.
+
+    Parameters
+    ----------
+    objective : Objective
+        On the held-out rows.
+    tol : float
+        Fraction by which the loss must fall to count as an improvement.
+    patience : int or None
+        Iterations without one after which `should_stop`; None for no limit.
+    """
+
+    metrics = ("validation_loss", "validation_accuracy")
+
+    def __init__(self, objective, tol, patience):
+        self._objective, self._tol, self._patience = objective, tol, patience
+        codes = objective.y if objective.y.ndim == 1 else objective.y.argmax(axis=1)
+        self._codes = codes
+        self._waited = 0
+        self.best_loss, self.best_theta = np.inf, None
+
+    @property
+    def should_stop(self):
+        """Whether the loss has not improved for as long as patience lasts."""
+        return self._patience is not None and self._waited >= self._patience
+
+    def score(self, theta):
+        """Mean cross-entropy and accuracy at theta, by name; remembers the best."""
+        objective = self._objective
+        logits = objective.logits_at(theta)
+
+        def part_sums(blocks):
+            loss = correct = 0.0
+            for rows, X in blocks:
+                Z = logits(objective.in_dtype(X))
+                s = objective.s[rows]
+                correct += float(s @ (Z.argmax(axis=0) == self._codes[rows]))
+                loss += cross_entropy(Z, objective.y[rows], s, objective.label_smoothing)
+            return loss, correct
+
+        loss, accuracy = objective.map_parts(part_sums)
+        improved = loss < self.best_loss - self._tol * abs(self.best_loss)
+        self._waited = 0 if improved or self.best_theta is None else self._waited + 1
+        if loss < self.best_loss or self.best_theta is None:
+            self.best_loss, self.best_theta = loss, np.array(theta)
+        return dict(zip(self.metrics, (loss, accuracy), strict=True))
+
+
+def split_rows(y, fraction, random_state):
+    """Boolean mask of rows to hold out: of each class that fraction, and at least one is left.
+
+    Rows of probabilities go by their most probable class. A class with one row keeps it for
+    training.
+    """
+    codes = y if y.ndim == 1 else y.argmax(axis=1)
+    held_out = np.zeros(len(codes), dtype=bool)
+    order = random_state.permutation(len(codes))
+    # Rounded down in turn from one class to the next, so that the fraction holds over all.
+    owed = 0.0
+    for k in range(codes.max() + 1):
+        rows = order[codes[order] == k]
+        owed += fraction * len(rows)
+        number = min(int(owed), max(len(rows) - 1, 0))
+        held_out[rows[:number]] = True
+        owed -= number
+    return held_out

@@ -1,0 +1,81 @@
+"""What a fitted model does: logits, labels and probabilities."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sk_softmax._softmax import log_softmax, softmax
+from sk_softmax._validation import check_data
+
+
+class SoftmaxPredictionMixin:
+    """Predictions from `classes_`, `coef_` and `intercept_`."""
+
+    def decision_function(self, X):
+        """Logits: signed scores of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes) or (n_samples,)
+            ``X @ coef_.T + intercept_``. With two classes one number for each row, the log
+            odds of ``classes_[1]``.
+        """
+        check_is_fitted(self)
+        scores = check_data(self, X) @ self.coef_.T + self.intercept_
+        return scores.ravel() if len(self.classes_) == 2 else scores
+
+    def predict(self, X):
+        """Most probable labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            Members of `classes_`.
+        """
+        scores = self.decision_function(X)
+        codes = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
+        return self.classes_[codes]
+
+    def predict_proba(self, X):
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        P : ndarray of shape (n_samples, n_classes)
+            Columns in the order of `classes_`; each row sums to one.
+        """
+        return np.ascontiguousarray(softmax(self._logits(X)).T)
+
+    def predict_log_proba(self, X):
+        """Logarithms of the probabilities, finite where the probability underflows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        log_P : ndarray of shape (n_samples, n_classes)
+            Columns in the order of `classes_`.
+        """
+        return np.ascontiguousarray(log_softmax(self._logits(X)).T)
+
+    def _logits(self, X):
+        """Logits of all classes, (n_classes, n_samples)."""
+        scores = self.decision_function(X)
+        return np.stack([np.zeros_like(scores), scores]) if scores.ndim == 1 else scores.T

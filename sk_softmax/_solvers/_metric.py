@@ -1,0 +1,238 @@
+"""What ``learning_rate="auto"`` multiplies gradients by, and the step size that goes with it.
+
+In the variables v of ``theta = T v`` a step along the gradient ``T' g`` moves theta along
+``T T' g``. So SGD in those variables is SGD in theta with the matrix ``M = T T'``, applied
+here as one product. T is that of `sk_softmax._preconditioner`, "shared" or "diagonal".
+Arrays have theta's layout transposed, (p + 1, K), intercepts in the last row.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sk_softmax._blocks import slices
+from sk_softmax._curvature import Curvature, Moments, rows_per_matrix
+from sk_softmax._preconditioner import (
+    RUNGS,
+    Ladder,
+    _gauge_factor,
+    _inverse_cholesky,
+    of_variances,
+)
+
+# Evaluations of the objective that a (p, p) matrix may cost: a third of 100 epochs.
+_AFFORDABLE = 30
+_CHUNK_ROWS = 512
+# What a later metric keeps of the curvature at the start. Curvature vanishes where rows are
+# fitted and is back after one step in the wrong direction: no step may more than double.
+_KEPT = 0.5
+
+
+@dataclass(frozen=True)
+class SecondMoments:
+    """Weight (K,) and mean (1, p) or (K, p) of the rows, and (p, p) or (K, p) second moments."""
+
+    weight: np.ndarray
+    mean: np.ndarray
+    second: np.ndarray
+
+    def mixed_with(self, start):
+        """The same with a share of the curvature at the start."""
+        return SecondMoments(
+            (1 - _KEPT) * self.weight + _KEPT * start.weight,
+            self.mean,
+            (1 - _KEPT) * self.second + _KEPT * start.second,
+        )
+
+
+@dataclass(frozen=True)
+class RunningMoments:
+    """Weight, class weights (K,), means and variances (p,) of all rows of a stream so far."""
+
+    weight: float
+    class_weight: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+
+    @classmethod
+    def of(cls, objective, weight):
+        """Those of the rows of an objective, whose weights sum to `weight`."""
+        curvature = Curvature(objective)
+        return cls(
+            weight,
+            weight * objective.class_frequencies(),
+            curvature.mean.astype(np.float64),
+            curvature.variance,
+        )
+
+    def joined_with(self, other):
+        """Those of both (Chan, Golub, LeVeque, The American Statistician 37, 1983)."""
+        weight = self.weight + other.weight
+        share = other.weight / weight
+        step = other.mean - self.mean
+        return RunningMoments(
+            weight,
+            self.class_weight + other.class_weight,
+            self.mean + share * step,
+            (1 - share) * self.variance + share * other.variance + share * (1 - share) * step**2,
+        )
+
+    def at_start(self):
+        """`SecondMoments` at zero coefficients; every class counts as seen once."""
+        frequency = (self.class_weight + 1) / (self.weight + len(self.class_weight))
+        weight = frequency * (1 - frequency)
+        return SecondMoments(weight, self.mean[np.newaxis], np.outer(weight, self.variance))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """M = T T': `matrix` (p, p) or None, and `scale` that multiplies by class, (1 or p, K)."""
+
+    matrix: np.ndarray | None
+    scale: np.ndarray
+    mean: np.ndarray
+    intercept_scale: np.ndarray
+    fit_intercept: bool
+
+    def times(self, G):
+        """M G for a gradient (p + 1, K) or, without intercepts, (p, K)."""
+        p = len(self.scale) if self.matrix is None else len(self.matrix)
+        D = np.empty_like(G)
+        W, g_b = G[:p], G[p:]
+        if self.fit_intercept:
+            W = W - self.mean * g_b
+        if self.matrix is not None:
+            W = self.matrix @ W
+        np.multiply(W, self.scale, out=D[:p])
+        if self.fit_intercept:
+            np.multiply(g_b, self.intercept_scale, out=D[p:])
+            D[p] -= np.einsum("ij,ij->j", np.broadcast_to(self.mean, W.shape), D[:p])
+        D -= D.mean(axis=1, keepdims=True)  # class rows keep summing to zero
+        return D
+
+
+class Preconditioning:
+    """The metric at the start, later ones of the same kind, and the steps to take in them.
+
+    Where a (p, p) matrix costs no more than a third of 100 evaluations and fits in memory it
+    is that of "shared", otherwise "diagonal". Of a stream, whose `RunningMoments` are given, it
+    is the diagonal at zero coefficients.
+    """
+
+    def __init__(self, objective, theta, running=None):
+        self._objective = objective
+        shared = next(rung for rung in RUNGS if rung.name == "shared")
+        self._is_shared = running is None and Ladder(objective).allows(shared, _AFFORDABLE)
+        self._curvature = Curvature(objective)
+        self._start = running.at_start() if running else self._second_moments(theta)
+        self.initial = self._metric(self._start)
+        self._largest_curvature = (
+            1.0 if self._is_shared else _largest_curvature(objective, theta, self._start)
+        )
+        self._noise = _kurtosis(*self._leverages()) + objective.fit_intercept
+
+    def at(self, theta):
+        """The metric of the curvature at theta, mixed with that at the start."""
+        return self._metric(self._second_moments(theta).mixed_with(self._start))
+
+    def step_size(self, batch_size):
+        """``1 / (L + R / m)`` for batches of m rows.
+
+        L is the largest curvature of the mean loss and R that of one row's; averaging m rows
+        leaves an m-th of it. This is the expected smoothness of Gower et al., "SGD: General
+        Analysis and Improved Rates", ICML 2019, Theorem 3.1.
+        """
+        return 1 / (self._largest_curvature + self._noise / batch_size)
+
+    def batch_size(self):
+        """Rows per batch: ``R / L``, between a 256th and a 32nd of all, at least 8.
+
+        An epoch of steps of `step_size` gets ``n / (m L + R)`` far. Smaller batches cost more
+        steps and get hardly further, larger ones less far, but 256 steps are enough for an
+        epoch. Fewer than 8 rows take as long as 8.
+        """
+        n = self._objective.n_samples
+        return int(min(max(min(max(self._noise / self._largest_curvature, n / 256), n / 32), 8), n))
+
+    def _second_moments(self, theta):
+        """Those at theta; at the start, those of the start where every row is saturated."""
+        if self._is_shared:
+            moments, second = self._curvature.pooled(theta)
+        else:
+            moments = self._curvature.moments(theta)
+            second = moments.variance
+        if not moments.weight.any():
+            return self._start
+        return SecondMoments(moments.weight, moments.mean, second)
+
+    def _metric(self, curvature):
+        objective, gauge = self._objective, _gauge_factor(self._objective)
+        dtype = objective.dtype
+        weight = np.maximum(curvature.weight, np.finfo(np.float32).eps)
+        intercept_scale = 1 / (gauge * weight)
+        if self._is_shared:
+            share = gauge * weight / weight.sum()
+            inverse = _inverse_cholesky(curvature.second.copy(), objective.lam / share.mean())
+            matrix, scale = inverse.T @ inverse, np.broadcast_to(1 / share, (1, len(share)))
+        else:
+            diagonal_ = gauge * curvature.second + objective.lam
+            scale = np.divide(1, diagonal_, out=np.zeros_like(diagonal_), where=diagonal_ > 0).T
+            matrix = None
+        return Metric(
+            matrix,
+            np.ascontiguousarray(scale, dtype=dtype),
+            np.ascontiguousarray(curvature.mean.T, dtype=dtype),
+            intercept_scale.astype(dtype),
+            objective.fit_intercept,
+        )
+
+    def _leverages(self):
+        """Curvature of the loss of some rows at the start, and the weights of these rows."""
+        objective, start, metric = self._objective, self._start, self.initial
+        mean = start.mean.mean(axis=0).astype(objective.dtype)
+        weight = _gauge_factor(objective) * start.weight
+        scale = (metric.scale * weight).mean(axis=1).astype(objective.dtype)
+        m = rows_per_matrix(objective, 1)
+        rows = np.unique(np.linspace(0, objective.n_samples - 1, m).astype(int))
+        leverages = np.empty(len(rows))
+        for chunk in slices(slice(0, len(rows)), size=_CHUNK_ROWS):
+            X = objective.in_dtype(objective.X[rows[chunk]])
+            if objective.is_sparse and metric.matrix is None:
+                leverages[chunk] = X.power(2) @ scale  # not centred, lest it be dense
+                continue
+            X = (X.toarray() if objective.is_sparse else X) - mean
+            if metric.matrix is None:
+                leverages[chunk] = np.square(X) @ scale
+            else:
+                leverages[chunk] = scale * np.einsum("ij,ij->i", X @ metric.matrix, X)
+        return leverages, objective.s[rows]
+
+
+def _kurtosis(leverages, s):
+    """``E l^2 / E l`` of leverages l: with Gaussian columns p + 2, with heavy tails more."""
+    leverages = leverages.astype(np.float64)
+    mean = float(s @ leverages)
+    return float(s @ np.square(leverages)) / mean if mean > 0 else 0.0
+
+
+def _largest_curvature(objective, theta, moments):
+    """The largest curvature in the diagonal's variables, by power iteration on some rows.
+
+    It starts along the gradient, which knows no order of classes or columns.
+    """
+    T = of_variances(objective, Moments(moments.weight, moments.mean, moments.second))
+    rows = np.arange(0, objective.n_samples, max(1, objective.n_samples // 1024))
+
+    def gradient(V):
+        _, G = objective.batch_value_and_gradient(theta + T.forward(V).ravel(), rows)
+        return T.backward(G.reshape(objective.shape))
+
+    start = V = gradient(np.zeros(objective.shape))
+    largest = 1.0
+    for _ in range(10):
+        norm = np.linalg.norm(V)
+        if norm == 0:
+            break
+        V = (gradient(V * (1e-3 / norm)) - start) / 1e-3
+        largest = max(largest, float(np.linalg.norm(V)))
+    return largest

@@ -1,0 +1,107 @@
+from itertools import permutations
+
+import numpy as np
+import pytest
+from reference import make_problem, mean_gradient, mean_objective
+from scipy import sparse
+
+from sk_softmax import _batches
+from sk_softmax._batches import Batches
+from sk_softmax._threads import RowThreads
+
+
+def weights_of(n, seed=0):
+    return np.random.default_rng(seed).uniform(0.2, 3, size=n)
+
+
+def gradient_of(batch, theta):
+    """Loss and gradient (K, p + 1) of a batch at theta (K, p + 1)."""
+    theta_t = np.ascontiguousarray(theta.T)
+    G = np.empty_like(theta_t)
+    p = len(G) - 1
+    loss = batch.loss_and_gradient(theta_t[:p], theta_t[p][:, np.newaxis], G[:p], G[p])
+    return loss, G.T
+
+
+@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("size", [1, 7, 16, 50, 80])
+def test_an_epoch_holds_every_row_once_with_its_label_and_weight(make_objective, layout, size):
+    X, y = make_problem(0)
+    s = weights_of(len(y))
+    order = np.random.default_rng(1).permutation(len(y))
+    position = 0
+    for batch in Batches(make_objective(layout(X), y, s), size).epoch(order):
+        assert sparse.issparse(batch.X) == (layout is not np.asarray)
+        m = batch.X.shape[0]
+        rows = order[position : position + m]
+        np.testing.assert_array_equal(
+            batch.X.toarray() if m and layout != np.asarray else batch.X, X[rows]
+        )
+        np.testing.assert_allclose(batch.weights, s[rows] / (m * s.mean()))
+        np.testing.assert_array_equal(
+            batch.Q, (y[rows] == np.arange(3)[:, np.newaxis]) * batch.weights
+        )
+        assert m == min(size, len(y) - position)
+        position += m
+    assert position == len(y)
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 300, 2000])
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_chunks_and_threads_change_nothing(make_objective, monkeypatch, chunk_bytes, n_jobs):
+    X, y = make_problem(0, n=83)
+    order = np.random.default_rng(1).permutation(83)
+    whole = list(Batches(make_objective(X, y), 4).epoch(order))
+    monkeypatch.setattr(_batches, "_CHUNK_BYTES", chunk_bytes)
+    with RowThreads(n_jobs) as threads:
+        chunked = list(Batches(make_objective(X, y, threads=threads), 4).epoch(order))
+    assert len(whole) == len(chunked) == 21
+    for a, b in zip(whole, chunked, strict=True):
+        for field in ("X", "weights", "Q"):
+            np.testing.assert_array_equal(getattr(a, field), getattr(b, field))
+
+
+def test_a_failure_while_gathering_ahead_is_raised(make_objective, monkeypatch):
+    X, y = make_problem(0)
+    monkeypatch.setattr(_batches, "_CHUNK_BYTES", 1)
+    with RowThreads(2) as threads:
+        batches = Batches(make_objective(X, y, threads=threads), 4)
+        with pytest.raises(IndexError):
+            list(batches.epoch(np.full(80, 80)))
+
+
+def test_a_batch_is_unbiased(make_objective):
+    X, y = make_problem(0, n=5)
+    y = np.array([0, 1, 2, 0, 1])
+    s, theta = weights_of(5), np.random.default_rng(2).standard_normal((3, 5))
+    batches = Batches(make_objective(X, y, s), 2)
+    firsts, lasts = [], []
+    for order in permutations(range(5)):
+        first, *_, last = batches.epoch(np.array(order))
+        firsts.append(gradient_of(first, theta))
+        lasts.append(gradient_of(last, theta))
+    for estimates in (firsts, lasts):  # the last has one row only
+        loss, G = (np.mean(part, axis=0) for part in zip(*estimates, strict=True))
+        assert loss == pytest.approx(mean_objective(theta, X, y, s, 0), rel=1e-12)
+        np.testing.assert_allclose(G, mean_gradient(theta, X, y, s, 0), rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
+def test_the_gradient_is_that_of_its_rows(make_objective, layout):
+    X, y = make_problem(3)
+    s, theta = weights_of(80), np.random.default_rng(2).standard_normal((3, 5))
+    order = np.arange(80)
+    for i, batch in enumerate(Batches(make_objective(layout(X), y, s), 16).epoch(order)):
+        rows = order[16 * i : 16 * i + 16]
+        share = s[rows].mean() / s.mean()
+        loss, G = gradient_of(batch, theta)
+        data = X[rows], y[rows], s[rows], 0
+        assert loss == pytest.approx(share * mean_objective(theta, *data), rel=1e-12)
+        np.testing.assert_allclose(G, share * mean_gradient(theta, *data), rtol=1e-9, atol=1e-14)
+
+
+def test_single_precision_is_kept(make_objective):
+    X, y = make_problem(0)
+    objective = make_objective(X.astype(np.float32), y).astype(np.float32)
+    for batch in Batches(objective, 16).epoch(np.arange(80)):
+        assert batch.X.dtype == batch.weights.dtype == batch.Q.dtype == np.float32
