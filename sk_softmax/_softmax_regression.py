@@ -160,7 +160,7 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
     ----------
     .. [1] C. Zhu, R. H. Byrd, P. Lu, J. Nocedal, "Algorithm 778: L-BFGS-B", ACM
        Transactions on Mathematical Software 23(4), 1997.
-    .. [2] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, section 4.3.4.
+    .. [2] Christopher M. Bishop, "Pattern Recognition and Machine Learning", 2006, section 4.3.4.
     .. [3] O. Shamir, T. Zhang, "Stochastic Gradient Descent for Non-smooth Optimization:
        Convergence Results and Optimal Averaging Schemes", ICML 2013, section 4.
 
