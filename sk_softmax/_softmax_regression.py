@@ -135,7 +135,7 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
         Iterations or epochs done.
     n_features_in_ : int
         Number of features seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X has names that are all strings.
     solver_ : {"lbfgs", "sgd"}
         The solver used.
@@ -160,7 +160,7 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
     ----------
     .. [1] C. Zhu, R. H. Byrd, P. Lu, J. Nocedal, "Algorithm 778: L-BFGS-B", ACM
        Transactions on Mathematical Software 23(4), 1997.
-    .. [2] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, section 4.3.4.
+    .. [2] Christopher M. Bishop, "Pattern Recognition and Machine Learning", 2006, section 4.3.4.
     .. [3] O. Shamir, T. Zhang, "Stochastic Gradient Descent for Non-smooth Optimization:
        Convergence Results and Optimal Averaging Schemes", ICML 2013, section 4.
 
