@@ -17,6 +17,7 @@ import numpy as np
 from scipy import sparse
 
 from sk_softmax._blocks import slices, times_rows
+from sk_softmax._objective import NOT_FINITE
 from sk_softmax._softmax import softmax
 
 _ROWS_PER_COLUMN = 10
@@ -274,6 +275,8 @@ class Curvature:
 
     def _variance(self, weight, squares, squared_mean):
         """The difference of sums about `center`; zero where it is but a rounding error."""
+        if not np.isfinite(squares.sum()):
+            raise FloatingPointError(NOT_FINITE)
         variance = squares - squared_mean
         eps = 8 * np.finfo(self.objective.dtype).eps
         variance[variance <= eps * squares] = 0

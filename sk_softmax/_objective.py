@@ -42,6 +42,11 @@ _MAX_PARTS = 64
 # evaluation as of a factorisation.
 CALL_WORK = 3e6
 
+NOT_FINITE = (
+    "The objective is not finite. Values in X are too large to be multiplied with each other: "
+    "rescale X, for example with StandardScaler."
+)
+
 
 class Objective:
     """Mean cross-entropy of softmax regression with an L2 penalty, on given data.

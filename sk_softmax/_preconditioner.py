@@ -35,7 +35,7 @@ from scipy.linalg import get_lapack_funcs
 
 from sk_softmax._blocks import slices
 from sk_softmax._curvature import rows_per_matrix
-from sk_softmax._objective import CALL_WORK
+from sk_softmax._objective import CALL_WORK, NOT_FINITE
 
 _DAMPING = 0.03
 # Numbers in a factor from which its product with a vector is shared out to threads.
@@ -229,6 +229,8 @@ def _gauge_factor(objective):
 
 def _inverse_sqrt(diagonal):
     """``diagonal^-1/2``, and 0 where it is 0: what nothing depends on is left alone."""
+    if not np.isfinite(diagonal.sum()):  # its inverse would be zero, and so would every step
+        raise FloatingPointError(NOT_FINITE)
     positive = diagonal > 0
     return np.divide(1.0, np.sqrt(diagonal), out=np.zeros_like(diagonal), where=positive)
 

@@ -91,9 +91,16 @@ class RowThreads:
         if self.n_threads == 1 or len(items) == 1 or work < _THREADED_WORK or self._busy:
             return [function(item) for item in items]
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.n_threads, thread_name_prefix="sk_softmax")
+            self._pool = ThreadPoolExecutor(
+                self.n_threads, thread_name_prefix="sk_softmax", initializer=_ignore_overflow
+            )
         self._busy = True
         try:
             return list(self._pool.map(function, items))
         finally:
             self._busy = False
+
+
+def _ignore_overflow():
+    """In a thread of its own, where no errstate of the caller's holds: solvers check results."""
+    np.seterr(over="ignore", invalid="ignore")

@@ -88,8 +88,8 @@ def check_stream_data(estimator, X, y, sample_weight, class_weight, classes, *, 
     unknown = np.setdiff1d(seen, classes)
     if len(unknown):
         raise ValueError(
-            f"y contains labels that are not among the classes: {unknown[:10]}. The classes, "
-            f"given by the first call to partial_fit or by fit, are {classes[:10]}."
+            f"Labels that are not among the classes: {unknown[:10]}. The classes are "
+            f"{classes[:10]}: those of y in fit, of the first call in partial_fit."
         )
     sample_weight = _check_weights(X, y, sample_weight, class_weight, seen)
     columns = np.searchsorted(classes, seen)

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from sk_softmax._curvature import Curvature
+from sk_softmax._objective import NOT_FINITE
 from sk_softmax._preconditioner import Ladder, curvature_bytes
 from sk_softmax._rotation import Rotation, rotation_pays
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
@@ -50,7 +51,15 @@ class LBFGS:
         if rotation_pays(objective, curvature_bytes(objective)):
             return self._minimize_rotated(Rotation(objective), theta, on_iteration)
         max_iter = self.default_max_iter if self.max_iter is None else self.max_iter
-        return _Run(objective, self.tol or 0.0, max_iter, on_iteration).minimize(theta)
+        run = _Run(objective, self.tol or 0.0, max_iter, on_iteration)
+        working = _working_objective(objective)
+        with np.errstate(over="ignore", invalid="ignore"):  # every evaluation is checked
+            try:
+                return run.minimize(theta, working)
+            except FloatingPointError:
+                if working is objective:
+                    raise
+                return run.minimize(theta, objective)  # float32 overflows long before float64
 
     def _minimize_rotated(self, rotation, theta, on_iteration):
         """`minimize` in fewer columns."""
@@ -61,6 +70,15 @@ class LBFGS:
 
         result = self.minimize(rotation.objective, rotation.forward(theta), rotated_back)
         return replace(result, theta=rotation.backward(result.theta))
+
+
+def _working_objective(objective):
+    """The objective of the first stages: in float32 where that is quicker."""
+    if objective.n_stored < _FLOAT32_SIZE or (
+        objective.is_sparse and objective.X.dtype != np.float32
+    ):
+        return objective
+    return objective.astype(np.float32)
 
 
 class _Run:
@@ -75,9 +93,9 @@ class _Run:
         self._spent = 0.0  # on iterations, in evaluations
         self._reason = None
 
-    def minimize(self, theta):
-        """The result of as many stages as it takes."""
-        self._curvature = Curvature(self._working_objective())
+    def minimize(self, theta, working):
+        """The result of as many stages as it takes, the first with the `working` objective."""
+        self._curvature = Curvature(working)
         self._rung = self._ladder.first()
         T = self._rung.make(self._curvature, theta)
         stage = _Stage(self._curvature.objective, theta, T)
@@ -106,15 +124,6 @@ class _Run:
             converged=stage.is_within(self._tol),
             stop_reason=self._reason,
         )
-
-    def _working_objective(self):
-        """The objective of the first stages: in float32 where that is quicker."""
-        X = self._objective.X
-        if self._objective.n_stored < _FLOAT32_SIZE or (
-            self._objective.is_sparse and X.dtype != np.float32
-        ):
-            return self._objective
-        return self._objective.astype(np.float32)
 
     def _value(self, theta):
         return self._objective.value_and_gradient(theta)[0]
@@ -278,10 +287,7 @@ class _Stage:
         """f and its gradient at theta, checked."""
         value, gradient = self.objective.value_and_gradient(theta)
         if not math.isfinite(value + gradient.sum()):
-            raise FloatingPointError(
-                "The objective is not finite. Values in X are too large to be multiplied "
-                "with each other: rescale X, for example with StandardScaler."
-            )
+            raise FloatingPointError(NOT_FINITE)
         return value, gradient
 
     def _accept(self, intermediate_result):  # scipy asks for this name

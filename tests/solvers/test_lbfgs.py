@@ -215,3 +215,13 @@ def test_classes_that_overlap_have_a_minimum_without_a_penalty():
     assert model.converged_
     # glm of R, binomial family, on the same rows: deviance 11.899.
     assert 2 * len(y[50:]) * model.loss_ == pytest.approx(11.899, abs=1e-3)
+
+
+@pytest.mark.parametrize("size", [1e19, 1e30])
+def test_what_overflows_in_float32_is_solved_in_float64(size):
+    """Data large enough for stages in float32, whose squares or products it cannot hold."""
+    X, y = make_problem(0, n=60_000, p=20)
+    model = SoftmaxRegression("lbfgs", C=np.inf).fit(X * size, y)
+    unit = SoftmaxRegression("lbfgs", C=np.inf).fit(X, y)
+    assert model.converged_
+    assert model.loss_ == pytest.approx(unit.loss_, rel=1e-5)
