@@ -23,6 +23,9 @@ from sk_softmax._softmax import softmax
 _ROWS_PER_COLUMN = 10
 _EVALUATIONS = 3
 _CHUNK_ROWS = 512
+# Multiplications that are worth a task of their own, and the most tasks of a matrix, each of
+# which sums into a matrix of its own.
+_PART_WORK = 2**22
 _MAX_PARTS = 8
 # Numbers in the moments of all classes up to which they are summed by one product a block, and
 # in the weighted rows that it takes at once.
@@ -121,7 +124,7 @@ class Curvature:
     @cached_property
     def covariance(self):
         """The weighted covariance (p, p) of the columns: at zero theta, every class's."""
-        return self._covariance(self.objective.s, self.mean, self.variance, 1, n_parts=_MAX_PARTS)
+        return self._covariance(self.objective.s, self.mean, self.variance, 1)
 
     def moments(self, theta):
         """`Moments` at theta, in one pass over the rows."""
@@ -170,6 +173,13 @@ class Curvature:
         """
         objective = self.objective
         K, p = self._shape
+        W, b = objective.unpack(theta)
+        if not W.any():  # all rows have the same probabilities
+            P = softmax(np.zeros((K, 1)) if b is None else b[:, np.newaxis])[:, 0]
+            weight = P * (1 - P)
+            total = weight.sum()
+            moments = Moments(weight, self.mean[np.newaxis], total * self.variance[np.newaxis])
+            return moments, total.astype(objective.dtype) * self.covariance
         weighted_rows = self._weighted_rows(theta)
         c = np.empty(objective.n_samples, dtype=objective.dtype)
 
@@ -184,9 +194,7 @@ class Curvature:
 
         weight, first, second = objective.map_parts(part_sums)
         moments = self._moments(weight.sum(keepdims=True), first, second)
-        covariance = self._covariance(
-            c, moments.mean[0], moments.variance[0], 1, n_parts=_MAX_PARTS
-        )
+        covariance = self._covariance(c, moments.mean[0], moments.variance[0], 1)
         return Moments(weight, moments.mean, moments.variance), covariance
 
     def _of_narrow_classes(self, theta):
@@ -284,7 +292,7 @@ class Curvature:
         variance[squares <= weight * (eps * self.center.astype(np.float64)) ** 2] = 0
         return variance
 
-    def _covariance(self, c, mean, variance, n_matrices, n_parts=1):
+    def _covariance(self, c, mean, variance, n_matrices):
         """``sum_i c_i (x_i - mean)(x_i - mean)'`` from all rows, or calibrated from drawn ones."""
         objective = self.objective
         m = rows_per_matrix(objective, n_matrices)
@@ -292,11 +300,12 @@ class Curvature:
         if m < objective.n_samples:
             rows, w = _draw_rows(c, 1 + self.leverages / objective.n_features, m)
         mean = mean.astype(objective.dtype)
+        work = len(w) * objective.n_features**2
+        # Several matrices are each left to one thread.
+        n_parts = 1 + min(_MAX_PARTS - 1, work // _PART_WORK) if n_matrices == 1 else 1
         parts = slices(slice(0, len(w)), number=n_parts)
         grams = objective.threads.map(
-            lambda part: _gram(objective, rows, w, mean, part),
-            parts,
-            len(w) * objective.n_features**2,
+            lambda part: _gram(objective, rows, w, mean, part), parts, work
         )
         covariance = sum(grams[1:], grams[0])
         if rows is not None or not variance.all():

@@ -75,7 +75,7 @@ class ChangeOfVariables:
         """T' g."""
         V = G - G.sum(axis=0) / len(G)
         if not self._fit_intercept:
-            return self._apply_transpose(V)
+            return self._apply_transpose(V).astype(np.float64, copy=False)
         b = V[:, -1:]
         V[:, :-1] = self._apply_transpose(V[:, :-1] - b * self._mean)
         V[:, -1] *= self._intercept_scale
@@ -111,8 +111,10 @@ def shared(curvature, theta):
 
     def multiply(W, matrix):
         W = (scale * W).astype(objective.dtype)
+        if len(parts) == 1:
+            return W @ matrix
         products = objective.threads.map(lambda part: W @ matrix[:, part], parts)
-        return np.concatenate(products, axis=1).astype(np.float64, copy=False)
+        return np.concatenate(products, axis=1)
 
     return ChangeOfVariables(
         objective, lambda W: multiply(W, inverse), lambda W: multiply(W, inverse.T), moments
@@ -137,8 +139,10 @@ def class_blocks(curvature, theta):
 
     def multiply(W, matrices):
         W = W.astype(objective.dtype)[:, :, np.newaxis]
+        if len(parts) == 1:
+            return (matrices @ W)[:, :, 0]
         products = objective.threads.map(lambda part: matrices[part] @ W[part], parts)
-        return np.concatenate(products)[:, :, 0].astype(np.float64, copy=False)
+        return np.concatenate(products)[:, :, 0]
 
     transposed = inverses.transpose(0, 2, 1)
     return ChangeOfVariables(
