@@ -22,7 +22,6 @@ Without ``--data`` it uses the digits that come with scikit-learn and downloads 
 import argparse
 import sys
 import time
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -38,7 +37,7 @@ parser = argparse.ArgumentParser(description="Grid search over both engines of S
 parser.add_argument("--data", choices=["digits", "mnist", "fashion_mnist"], default="digits")
 parser.add_argument("--data-dir", help="folder with mnist.npz and fashion_mnist.npz")
 parser.add_argument("--figure", default="plot_01_quickstart.png", help="where the figure goes")
-run_as_program = Path(sys.argv[0]).name == "plot_01_quickstart.py"
+run_as_program = "sphinx_gallery" not in sys.modules
 options = parser.parse_args(None if run_as_program else [])
 
 X_train, X_test, y_train, y_test = load_images(options.data, options.data_dir)
