@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 
@@ -73,6 +74,18 @@ def test_a_parquet_file_gives_the_model_of_its_chunks(recipes, table, tmp_path):
     table.to_parquet(path, engine="pyarrow", row_group_size=700)
     chunks = recipes["chunks_of_parquet"](path, "target", 500)
     assert_same_model(streamed(chunks), direct(table, 500))
+
+
+def test_a_parquet_file_is_not_kept_in_memory(recipes, tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.standard_normal((60_000, 20))).add_prefix("x").assign(label=0)
+    path = tmp_path / "noise.parquet"
+    frame.to_parquet(path, engine="pyarrow", row_group_size=2000)
+    before = pyarrow.total_allocated_bytes()
+    chunks = recipes["chunks_of_parquet"](path, "label", 1000)
+    peak = max(pyarrow.total_allocated_bytes() for _ in chunks) - before
+    assert peak < path.stat().st_size / 4
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
