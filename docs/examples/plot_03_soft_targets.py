@@ -80,8 +80,8 @@ for i, error in enumerate(errors):
 # tenth of the cases. The model of the majority predicts the majority, which here is nearly always
 # the true label: its probabilities are the better ones for the truth. The dotted line is the least
 # log loss that any model could have on a sixth vote, that of one who knows the true label and the
-# rate of errors. In accuracy the majority is ahead by about a point while most votes are right, and the
-# shares are where most are wrong: a majority then throws away more than the noise.
+# rate of errors. In accuracy the majority is ahead by about a point while most votes are right,
+# and the shares are where most are wrong: a majority then throws away more than the noise.
 #
 # Where images are ambiguous in themselves there is no truth beyond the votes, and the first panel
 # is the one that counts.
