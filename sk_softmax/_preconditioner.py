@@ -37,7 +37,7 @@ from sk_softmax._blocks import slices
 from sk_softmax._curvature import rows_per_matrix
 from sk_softmax._objective import CALL_WORK, NOT_FINITE
 
-_DAMPING = 0.03
+DAMPING = 0.03
 # Numbers in a factor from which its product with a vector is shared out to threads.
 _THREADED_SIZE = 2**20
 
@@ -82,10 +82,12 @@ class ChangeOfVariables:
         return V
 
 
-def diagonal(curvature, theta):
+def diagonal(curvature, theta, damping=DAMPING):
     """From the diagonal of the Hessian at theta; any data, no more memory than theta."""
     moments = curvature.moments(theta)
-    variance = _damped(moments.variance, moments.weight[:, np.newaxis] * curvature.variance)
+    variance = _damped(
+        moments.variance, moments.weight[:, np.newaxis] * curvature.variance, damping
+    )
     return of_variances(curvature.objective, replace(moments, variance=variance))
 
 
@@ -95,7 +97,7 @@ def of_variances(objective, moments):
     return ChangeOfVariables(objective, lambda W: W * scale, lambda W: W * scale, moments)
 
 
-def shared(curvature, theta):
+def shared(curvature, theta, damping=DAMPING):
     """From the covariance of the columns, weighted for each class by its curvature.
 
     At zero coefficients that is the Hessian, a Kronecker product.
@@ -104,7 +106,7 @@ def shared(curvature, theta):
     moments, covariance = curvature.pooled(theta)
     weight = moments.weight.sum()
     share = _gauge_factor(objective) * moments.weight / weight
-    covariance = _damped(covariance, weight.astype(objective.dtype) * curvature.covariance)
+    covariance = _damped(covariance, weight.astype(objective.dtype) * curvature.covariance, damping)
     inverse = _inverse_cholesky(covariance, objective.lam / share.mean())
     scale = _inverse_sqrt(share)[:, np.newaxis]
     parts = slices(slice(0, len(inverse)), number=1 + inverse.size // _THREADED_SIZE)
@@ -121,7 +123,7 @@ def shared(curvature, theta):
     )
 
 
-def class_blocks(curvature, theta):
+def class_blocks(curvature, theta, damping=DAMPING):
     """From the Hessian's diagonal blocks at theta, one (p, p) for each class."""
     objective = curvature.objective
     K, p = objective.n_classes, objective.n_features
@@ -131,7 +133,7 @@ def class_blocks(curvature, theta):
     at_start = curvature.covariance
 
     def invert(k):
-        block = _damped(inverses[k], weight[k] * at_start)
+        block = _damped(inverses[k], weight[k] * at_start, damping)
         inverses[k] = _inverse_cholesky(gauge * block, objective.lam)
 
     objective.threads.map(invert, range(K), K * p**3)
@@ -221,9 +223,9 @@ def _matrix_work(objective, n_matrices):
     return n_matrices * ((rows_per_matrix(objective, n_matrices) + p) * p**2 + CALL_WORK / 4)
 
 
-def _damped(curvature, at_start):
+def _damped(curvature, at_start, damping):
     """A mixture of the curvature at theta and, of the same weight, that at zero theta."""
-    return (1 - _DAMPING) * curvature + _DAMPING * at_start
+    return (1 - damping) * curvature + damping * at_start
 
 
 def _gauge_factor(objective):

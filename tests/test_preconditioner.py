@@ -3,9 +3,8 @@ import pytest
 from reference import make_problem, mean_gradient
 from scipy import sparse
 
-from sk_softmax import _preconditioner
 from sk_softmax._curvature import Curvature
-from sk_softmax._preconditioner import RUNGS, Ladder, class_blocks, diagonal, shared
+from sk_softmax._preconditioner import DAMPING, RUNGS, Ladder, class_blocks, diagonal, shared
 
 LAM = 0.05
 rungs = pytest.mark.parametrize("make", [diagonal, shared, class_blocks])
@@ -65,18 +64,15 @@ def test_the_image_has_class_rows_that_sum_to_zero(make_objective, seed, fit_int
 
 @pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array], ids=["dense", "csr"])
 @pytest.mark.parametrize("seed", range(3))
-def test_two_classes_are_solved_by_one_newton_step(
-    make_objective, seed, layout, fit_intercept, monkeypatch
-):
+def test_two_classes_are_solved_by_one_newton_step(make_objective, seed, layout, fit_intercept):
     """Class blocks are the whole Hessian then: it becomes the identity on the gauge."""
-    monkeypatch.setattr(_preconditioner, "_DAMPING", 0.0)
     X, y = raw_problem(seed, n_classes=2)
     s = np.random.default_rng(seed).uniform(0.5, 2, size=len(y))
     lam = 0.0
     objective = make_objective(layout(X), y, s, lam=lam, fit_intercept=fit_intercept)
     theta = random_point(np.random.default_rng(seed), X, objective.shape)
     theta -= theta.mean(axis=0)
-    T = class_blocks(Curvature(objective), theta.ravel())
+    T = class_blocks(Curvature(objective), theta.ravel(), damping=0.0)
     H = hessian_in_new_variables(T, theta, lambda t: mean_gradient(t, X, y, s, lam))
     eigenvalues = np.linalg.eigvalsh((H + H.T) / 2)
     half = len(eigenvalues) // 2
@@ -207,8 +203,8 @@ def test_damping_bounds_what_a_certain_class_takes_for_its_curvature(make_object
         V[k, 1] = 1
         step = T.forward(V)[k, :4] * 3 / 2  # the gauge takes a third of it
         if make is diagonal:
-            floor = 1.5 * 0.03 * moments.weight[k] * curvature.variance[1]
+            floor = 1.5 * DAMPING * moments.weight[k] * curvature.variance[1]
             assert step[1] ** 2 <= 1 / floor
         else:
-            damping = step @ curvature.covariance @ step * moments.weight[k] * 1.5 * 0.03
+            damping = step @ curvature.covariance @ step * moments.weight[k] * 1.5 * DAMPING
             assert damping <= 1 + 1e-9

@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 
 from sk_softmax._curvature import Curvature
 from sk_softmax._objective import NOT_FINITE
-from sk_softmax._preconditioner import Ladder, curvature_bytes
+from sk_softmax._preconditioner import DAMPING, Ladder, curvature_bytes
 from sk_softmax._rotation import Rotation, rotation_pays
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
 from sk_softmax._solvers._gap import GapEstimate
@@ -30,6 +30,13 @@ _FLOAT32_SIZE = 2**20
 _RESTART = 2
 # Numbers that the steps in L-BFGS's memory may hold, and as many the gradient differences.
 _MEMORY_SIZE = 2**24
+# Each fresh T is damped by so much less: near the minimum steps need no bound, and where few rows
+# are far from all others damping hides the small curvature that the others have.
+_LESS_DAMPING = 0.3
+# Iterations after which a T is too old to vouch for a small gap, and the share of the cost so far
+# at which a fresh one is made to confirm it.
+_OLD = 8
+_CONFIRMATION = 0.1
 # A better kind of T is waited for if it costs less than so many refreshes of the present one.
 _WORTH_WAITING = 5
 # A fresh T that changes the estimated gap by less than this factor was not needed.
@@ -89,8 +96,9 @@ class _Run:
         self._max_iter, self._on_iteration = max_iter, on_iteration
         self._ladder = Ladder(objective)
         self._patience = 1  # grows while fresh changes of variables prove needless
-        self._n_iter = self._n_evaluations = 0
+        self._n_iter = self._n_evaluations = self._made_at = 0
         self._spent = 0.0  # on iterations, in evaluations
+        self._damping = DAMPING / _LESS_DAMPING
         self._reason = None
 
     def minimize(self, theta, working):
@@ -109,13 +117,15 @@ class _Run:
                 break
             if self._in_float32(stage) and (self._float32_suffices(stage) or not stage.interrupted):
                 stage = stage.continued_in(self._objective)
-                if stage.is_within(self._tol):
-                    self._reason = StopReason.TOL
             elif stuck and not stage.progressed:
                 self._reason = StopReason.PRECISION
             else:
                 stuck = not stage.progressed
                 stage = self._refreshed(stage)
+            if stage.is_within(self._tol) and self._is_old():
+                stage = self._refreshed(stage)
+            if stage.is_within(self._tol):
+                self._reason = StopReason.TOL
         value = self._value(stage.theta) if self._in_float32(stage) else stage.value
         return SolverResult(
             theta=stage.theta,
@@ -136,16 +146,26 @@ class _Run:
         """Whether the stage is one in float32 that has come as far as it should."""
         return self._in_float32(stage) and stage.is_within(max(self._tol, _FLOAT32_GAP))
 
+    def _is_old(self):
+        """Whether the estimate of the gap should be confirmed by a fresh change of variables.
+
+        It should if the present one was made many iterations ago and a fresh one costs little.
+        """
+        cost = self._ladder.cost(self._next_rung())
+        return self._n_iter - self._made_at > _OLD and cost <= _CONFIRMATION * self._spent
+
     def _refreshed(self, stage):
         """The stage that goes on with a fresh change of variables, if possible a better one."""
         rung = self._next_rung()
         if self._curvature.objective is not stage.objective:
             self._curvature = Curvature(stage.objective)
-        fresh = stage.with_variables(rung.make(self._curvature, stage.theta))
+        self._damping *= _LESS_DAMPING
+        T = rung.make(self._curvature, stage.theta, self._damping)
+        fresh = stage.with_variables(T)
         change = fresh.raw_gap / max(stage.raw_gap, np.finfo(float).tiny)
         if rung is self._rung and 1 / _SAME_GAP < change < _SAME_GAP:
             self._patience *= 4
-        self._rung = rung
+        self._rung, self._made_at = rung, self._n_iter
         return fresh
 
     def _after_iteration(self, stage):
@@ -164,6 +184,8 @@ class _Run:
         elif self._float32_suffices(stage):
             return True
         elif stage.is_within(self._tol):
+            if self._is_old():
+                return True
             self._reason = StopReason.TOL
         elif self._objective.is_separated(stage.value):
             self._reason = StopReason.SEPARABLE
