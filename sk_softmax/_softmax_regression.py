@@ -353,7 +353,7 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
         data = check_stream_data(self, X, y, sample_weight, self.class_weight, classes, first=first)
         weight = data.sample_weight.sum()
         if weight == 0:
-            raise ValueError("class_weight leaves no row a positive weight.")
+            raise ValueError("No row has a positive weight (sample_weight times class_weight).")
         total = weight + getattr(self, "_weight_seen", 0.0)
         stream = getattr(self, "_stream", None)
         with RowThreads(self.n_jobs) as threads:

@@ -171,6 +171,8 @@ def _is_soft(y):
 def _probabilities(y):
     """Classes, which the columns' names are if they have any, and sorted by them y (n, K)."""
     names = getattr(y, "columns", None)
+    if names is not None and len(set(names)) < len(names):
+        raise ValueError("y has columns of the same name; each must be a class of its own.")
     Q = check_array(y, dtype=None, input_name="y")
     if Q.dtype.kind != "f":
         raise ValueError(

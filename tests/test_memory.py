@@ -82,7 +82,7 @@ def test_many_classes():
 
 def test_sparse_data():
     rng = np.random.default_rng(0)
-    X = sparse.random_array((50_000, 20_000), density=5e-4, format="csr", rng=rng)
+    X = sparse.random(50_000, 20_000, density=5e-4, format="csr", random_state=0)
     y = rng.integers(0, 10, size=50_000)
     assert extra_memory(X, y, max_iter=5, tol=None) < allowed(X, 10)
 

@@ -172,7 +172,7 @@ BAD_CALLS = {
     "other classes": ({"classes": [0, 1, 3]}, "differ from those of the model so far"),
     "other columns": ({"X": np.ones((2, 5))}, "features"),
     "no rows": ({"X": np.ones((0, 4)), "y": []}, "minimum of 1 is required"),
-    "no weight": ({"sample_weight": [0, 0]}, "non-zero number"),
+    "no weight": ({"sample_weight": [0, 0]}, "non-zero number|positive weight"),
     "negative weight": ({"sample_weight": [1, -1]}, "[Nn]egative"),
     "NaN": ({"X": np.full((2, 4), np.nan)}, "NaN"),
     "diverges": (

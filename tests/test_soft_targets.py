@@ -128,7 +128,7 @@ def test_class_weights_apply_to_what_probabilities_expect(class_weight):
         ([[1.5, -0.5], [0.5, 0.5]], "non-negative.*row 0 is"),
         ([[np.nan, 1.0], [0.5, 0.5]], "NaN"),
         ([[0.5, 0.5]], "inconsistent"),
-        (pd.DataFrame([[0.5, 0.5]] * 2, columns=["a", "a"]), "unique"),
+        (pd.DataFrame([[0.5, 0.5]] * 2, columns=["a", "a"]), "same name"),
     ],
 )
 def test_what_are_no_probabilities(Q, message):

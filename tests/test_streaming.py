@@ -144,6 +144,7 @@ print("accurate:", model.score(X, y) > 0.9)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of the address space are Linux's")
+@pytest.mark.skipif(pd.__version__ < "3", reason="earlier readers take more memory for a chunk")
 def test_a_stream_of_a_file_larger_than_the_memory_allowed(table, tmp_path):
     path, allowed = tmp_path / "digits.csv", 32 * 2**20
     header, rows = table.to_csv(index=False).split("\n", 1)
