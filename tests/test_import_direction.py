@@ -41,7 +41,8 @@ ALLOWED = {
         "_threads",
         "_validation",
     },
-    "__init__": {"_gradient_check", "_softmax_regression"},
+    "_displays": {"_displays"},
+    "__init__": {"_displays", "_gradient_check", "_softmax_regression"},
 }
 NO_SKLEARN = {
     *(
