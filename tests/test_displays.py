@@ -94,7 +94,11 @@ class TestTraining:
 
     def test_several_models(self, digits, sgd):
         display = TrainingDisplay.from_estimator([digits[0], sgd], metrics="loss")
-        assert labels_of(display.lines_) == ["lbfgs", "lbfgs, held out", "sgd", "sgd, held out"]
+        rows = ["training", "held out"]
+        expected = [f"{name}, {part}" for name in ("lbfgs", "sgd") for part in rows]
+        assert labels_of(display.lines_) == expected
+        (legend,) = display.figure_.legends
+        assert texts(legend.get_texts()) == ["lbfgs", "sgd", *rows]
         colours = [line.get_color() for line in display.lines_]
         assert colours == [BLUE, BLUE, VERMILION, VERMILION]
         assert display.ax_.get_xlabel() == "epoch or iteration"
@@ -102,9 +106,9 @@ class TestTraining:
     def test_names(self, sgd):
         twice = [sgd, sgd]
         display = TrainingDisplay.from_estimator(twice, metrics="loss")
-        assert labels_of(display.lines_)[::2] == ["model 1", "model 2"]
+        assert labels_of(display.lines_)[::2] == ["model 1, training", "model 2, training"]
         display = TrainingDisplay.from_estimator(twice, names=["a", "b"], metrics="loss")
-        assert labels_of(display.lines_)[::2] == ["a", "b"]
+        assert labels_of(display.lines_)[::2] == ["a, training", "b, training"]
         with pytest.raises(ValueError, match="names has 1 entries for 2 models"):
             TrainingDisplay.from_estimator(twice, names=["a"])
 
@@ -113,9 +117,9 @@ class TestTraining:
         display = TrainingDisplay.from_estimator(sgd, ax=ax)
         assert display.ax_ is ax
         assert display.figure_ is figure
-        assert labels_of(display.lines_) == texts(ax.get_legend().get_texts())
-        assert "loss" in labels_of(display.lines_)
-        assert "accuracy, held out" in labels_of(display.lines_)
+        expected = ["loss", "accuracy", "training", "held out"]
+        assert texts(ax.get_legend().get_texts()) == expected
+        assert {"loss, training", "accuracy, held out"} <= set(labels_of(display.lines_))
 
     def test_axes_for_each_metric(self, sgd):
         _, axes = plt.subplots(2)

@@ -1,5 +1,7 @@
 """Loss and accuracy while fitting."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from sk_softmax._displays._common import COLOURS, import_pyplot, make_axes, unwrap
@@ -50,7 +52,7 @@ class TrainingDisplay:
     ... ]
     >>> display = TrainingDisplay.from_estimator(models, x="time", metrics="loss")
     >>> [line.get_label() for line in display.lines_]
-    ['lbfgs', 'lbfgs, held out', 'sgd', 'sgd, held out']
+    ['lbfgs, training', 'lbfgs, held out', 'sgd, training', 'sgd, held out']
     """
 
     def __init__(self, *, histories, names=None):
@@ -132,25 +134,21 @@ class TrainingDisplay:
         metrics = self._metrics(histories, metrics)
         share = ax is not None and np.size(ax) == 1
         axes = make_axes(plt, ax, 1 if share else len(metrics), len(metrics), (4.4, 3.4))
-        self.lines_ = []
+        self.lines_, entries = [], []
         for i, metric in enumerate(metrics):
             panel = axes[0 if share else i]
             for j, history in enumerate(histories):
                 colour = COLOURS[(j * len(metrics) + i if share else j) % len(COLOURS)]
                 for key in _curves(history, metric):
-                    label = self._label(j, len(histories), key, name_metric=share)
-                    style = {
-                        "color": colour,
-                        "linestyle": "--" if key.startswith("validation_") else "-",
-                        "marker": "o" if len(history[x]) <= 20 else None,
-                        "markersize": 3.5,
-                        "label": label,
-                        **(line_kw or {}),
-                    }
+                    entry = _Entry(self._name(j, len(histories), metric, share), key, colour)
+                    style = {**entry.style(history[x]), **(line_kw or {})}
                     self.lines_ += panel.plot(history[x], history[key], **style)
+                    entries.append((panel, entry))
             if metric == "gap":
                 panel.set_yscale("log")
         self._finish(axes, histories, x, metrics, share)
+        own_figure_of_several = ax is None and len(histories) > 1
+        self._add_legends(plt, axes, entries, outside=own_figure_of_several)
         return self
 
     def _metrics(self, histories, metrics):
@@ -165,18 +163,15 @@ class TrainingDisplay:
                 raise ValueError(f"metrics: no record has {metric!r}; there are {known}.")
         return metrics
 
-    def _label(self, j, n_models, key, name_metric):
-        """The legend of a curve: the model, the metric where panels are shared, the rows."""
-        held_out = key.startswith("validation_")
+    def _name(self, j, n_models, metric, share):
+        """What a colour stands for: the model, and the metric where panels are shared."""
         parts = []
         if self.names is not None:
             parts.append(str(self.names[j]))
         elif n_models > 1:
             parts.append(f"model {j + 1}")
-        if name_metric:
-            parts.append(key.removeprefix("validation_").replace("_", " "))
-        if held_out or not parts:
-            parts.append("held out" if held_out else "training")
+        if share:
+            parts.append(metric.replace("_", " "))
         return ", ".join(parts)
 
     def _finish(self, axes, histories, x, metrics, share):
@@ -188,12 +183,68 @@ class TrainingDisplay:
             label = _LABELS[x]
         for panel, metric in zip(axes, metrics, strict=False):
             panel.set_xlabel(label)
+            if x == "n_iter" and panel.get_xscale() == "linear":
+                panel.xaxis.get_major_locator().set_params(integer=True)
             panel.set_ylabel("" if share else _METRICS.get(metric, metric.replace("_", " ")))
             panel.grid(alpha=0.3)
             panel.spines[["top", "right"]].set_visible(False)
-            if len(panel.lines) > 1 or self.names is not None:
-                panel.legend(frameon=False)
         self.axes_, self.ax_, self.figure_ = axes, axes[0], axes[0].figure
+
+    def _add_legends(self, plt, axes, entries, outside):
+        """A legend for each panel, or a single one below them."""
+        if outside:
+            handles = _handles(plt, [entry for _, entry in entries])
+            self.figure_.legend(
+                handles=handles, loc="outside lower center", ncols=min(len(handles), 3 * len(axes)),
+                frameon=False,
+            )  # fmt: skip
+            return
+        for panel in axes:
+            handles = _handles(plt, [entry for owner, entry in entries if owner is panel])
+            if len(handles) > 1 or self.names is not None:
+                panel.legend(handles=handles, frameon=False)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What a curve shows: a name, told by its colour, and rows, told by its dashes."""
+
+    name: str
+    key: str
+    colour: str
+
+    @property
+    def rows(self):
+        return "held out" if self.key.startswith("validation_") else "training"
+
+    @property
+    def dashes(self):
+        return "--" if self.rows == "held out" else "-"
+
+    def style(self, x):
+        """Keyword arguments for Axes.plot; markers where points are few."""
+        label = ", ".join(part for part in (self.name, self.rows) if part)
+        return {
+            "color": self.colour,
+            "linestyle": self.dashes,
+            "marker": "o" if len(x) <= 20 else None,
+            "markersize": 3.5,
+            "label": label,
+        }
+
+
+def _handles(plt, entries):
+    """Colours by name and, where there are two kinds of rows or no names, dashes by rows."""
+    names = {entry.name: entry.colour for entry in entries if entry.name}
+    rows = {entry.rows: entry for entry in entries}
+    handles = [plt.Line2D([], [], color=colour, label=name) for name, colour in names.items()]
+    if len(rows) > 1 or not names:
+        handles += [
+            plt.Line2D([], [], label=name, linestyle=entry.dashes,
+                       color="0.4" if names else entry.colour)
+            for name, entry in sorted(rows.items(), reverse=True)
+        ]  # fmt: skip
+    return handles
 
 
 def _record(model, per):
