@@ -56,7 +56,6 @@ NO_SKLEARN = {
         "_preconditioner",
         "_rotation",
         "_solvers",
-        "_callbacks",
         "_early_stopping",
     )
 }

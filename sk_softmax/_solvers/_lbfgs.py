@@ -51,7 +51,13 @@ class LBFGS:
     max_iter: int | None
 
     default_max_iter: ClassVar[int] = 1000
-    metrics: ClassVar[tuple[str, ...]] = ("loss", "gap", "n_evaluations", "preconditioner")
+    metrics: ClassVar[tuple[str, ...]] = (
+        "loss",
+        "accuracy",
+        "gap",
+        "n_evaluations",
+        "preconditioner",
+    )
 
     def minimize(self, objective, theta, on_iteration):
         """Run stages until the gap is within `tol`, or none gets further."""
@@ -174,6 +180,7 @@ class _Run:
         self._spent += self._ladder.cost_per_iteration(self._rung)
         metrics = {
             "loss": stage.value,
+            "accuracy": stage.accuracy,
             "gap": stage.gap,
             "n_evaluations": self._n_evaluations + stage.n_evaluations,
             "preconditioner": self._rung.name,
@@ -236,8 +243,8 @@ class _Stage:
         self._theta_0 = self.theta = theta
         self.n_iter = self.n_evaluations = 0
         self.interrupted = self.progressed = False
-        self.value, self._gradient = evaluation or self._evaluate(theta)
-        start_gradient = self._backward(self._gradient)
+        self._evaluation = evaluation or self._evaluate(theta)
+        start_gradient = self._backward(self._evaluation.gradient)
         self._unit = float(np.linalg.norm(start_gradient)) or 1.0
         self._start_gradient = start_gradient / self._unit
         self._start_value = self.value
@@ -250,7 +257,17 @@ class _Stage:
 
     def with_variables(self, T):
         """The stage that goes on from here with another change of variables."""
-        return _Stage(self.objective, self.theta, T, evaluation=(self.value, self._gradient))
+        return _Stage(self.objective, self.theta, T, evaluation=self._evaluation)
+
+    @property
+    def value(self):
+        """f at theta."""
+        return self._evaluation.value
+
+    @property
+    def accuracy(self):
+        """The weighted share of rows that theta gets right."""
+        return self._evaluation.accuracy
 
     @property
     def gap(self):
@@ -298,23 +315,23 @@ class _Stage:
         self.n_evaluations += 1
         step = self._T.forward(u.reshape(self.objective.shape)).ravel()
         theta = self._theta_0 + self._unit * step
-        value, gradient = self._evaluate(theta)
-        scaled_gradient = self._backward(gradient) / self._unit
-        self._evaluated = theta, value, gradient, scaled_gradient
+        evaluation = self._evaluate(theta)
+        scaled_gradient = self._backward(evaluation.gradient) / self._unit
+        self._evaluated = theta, evaluation, scaled_gradient
         if self._trapezoidal:
             return 0.5 * float((self._start_gradient + scaled_gradient) @ u), scaled_gradient
-        return (value - self._start_value) / self._unit**2, scaled_gradient
+        return (evaluation.value - self._start_value) / self._unit**2, scaled_gradient
 
     def _evaluate(self, theta):
-        """f and its gradient at theta, checked."""
-        value, gradient = self.objective.value_and_gradient(theta)
-        if not math.isfinite(value + gradient.sum()):
+        """The evaluation of f at theta, checked."""
+        evaluation = self.objective.evaluate(theta)
+        if not math.isfinite(evaluation.value + evaluation.gradient.sum()):
             raise FloatingPointError(NOT_FINITE)
-        return value, gradient
+        return evaluation
 
     def _accept(self, intermediate_result):  # scipy asks for this name
         """Take over the accepted point, which is the last one evaluated."""
-        self.theta, self.value, self._gradient, scaled_gradient = self._evaluated
+        self.theta, self._evaluation, scaled_gradient = self._evaluated
         self.raw_gap = 0.5 * self._unit**2 * float(scaled_gradient @ scaled_gradient)
         self.n_iter += 1
         self._estimate.add(self.value, self.raw_gap)

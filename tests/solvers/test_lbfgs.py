@@ -183,14 +183,14 @@ def test_an_objective_that_is_not_finite_is_an_error(fail_at_call, state_of, k, 
     X, y = load_wine(return_X_y=True)
     model = SoftmaxRegression("lbfgs").fit(X, y)
     before = state_of(model)
-    fail_at_call("value_and_gradient", k, lambda value, G: (bad, G))
+    fail_at_call("evaluate", k, lambda e: e._replace(value=bad))
     with pytest.raises(FloatingPointError, match="rescale X"):
         model.fit(X[:100], y[:100])
     assert state_of(model) == before
 
 
 def test_a_gradient_that_is_not_finite_is_an_error(fail_at_call):
-    fail_at_call("value_and_gradient", 3, lambda value, G: (value, np.full_like(G, np.nan)))
+    fail_at_call("evaluate", 3, lambda e: e._replace(gradient=e.gradient * np.nan))
     with pytest.raises(FloatingPointError, match="rescale X"):
         SoftmaxRegression("lbfgs").fit(*make_problem(0))
 
