@@ -81,7 +81,7 @@ class TrainingDisplay:
         names : list of str, default=None
             Names of the models; None for their solvers, where these differ.
         per : {"epoch", "batch"}, default="epoch"
-            Whether to take `history_`, or `batch_history_` if the model has one.
+            Whether to take `history_`, or `batch_history_` (`record_batches` was set).
         x, metrics, ax, line_kw
             As for :meth:`plot`.
 
@@ -132,7 +132,7 @@ class TrainingDisplay:
         if self.names is not None and len(self.names) != len(histories):
             raise ValueError(f"names has {len(self.names)} entries for {len(histories)} models.")
         metrics = self._metrics(histories, metrics)
-        share = ax is not None and np.size(ax) == 1
+        share = ax is not None and np.size(ax) == 1 < len(metrics)
         axes = make_axes(plt, ax, 1 if share else len(metrics), len(metrics), (4.4, 3.4))
         self.lines_, entries = [], []
         for i, metric in enumerate(metrics):
@@ -194,10 +194,10 @@ class TrainingDisplay:
         """A legend for each panel, or a single one below them."""
         if outside:
             handles = _handles(plt, [entry for _, entry in entries])
-            self.figure_.legend(
-                handles=handles, loc="outside lower center", ncols=min(len(handles), 3 * len(axes)),
-                frameon=False,
-            )  # fmt: skip
+            longest = max(len(handle.get_label()) for handle in handles)
+            n_columns = max(1, int(self.figure_.get_figwidth() / (0.8 + 0.08 * longest)))
+            position = {"loc": "outside lower center", "ncols": min(len(handles), n_columns)}
+            self.figure_.legend(handles=handles, frameon=False, **position)
             return
         for panel in axes:
             handles = _handles(plt, [entry for owner, entry in entries if owner is panel])
@@ -256,7 +256,7 @@ def _record(model, per):
     if record is None:
         raise ValueError(
             f"per={per!r} needs {attributes[per]}, which this {type(model).__name__} has not: "
-            "fit keeps the record that it was asked for, and partial_fit none."
+            "partial_fit keeps no record, and fit that of batches only with record_batches set."
         )
     return record
 
