@@ -70,6 +70,15 @@ for learning_rate in (0.1, 0.0004):
         print(f"{start:8}{learning_rate:>14}{scores}")
 
 # %%
+# And epoch by epoch, for the settings of the library's version:
+
+history = models["zero", 0.1].history_
+print(f"{'epoch':>5}{'training loss':>16}{'training accuracy':>20}{'test accuracy':>16}")
+for k in np.linspace(0, n_epochs - 1, 5).astype(int):
+    accuracies = f"{history['accuracy'][k]:>20.3f}{history['validation_accuracy'][k]:>16.3f}"
+    print(f"{history['n_iter'][k]:>5}{history['loss'][k]:>16.3f}{accuracies}")
+
+# %%
 # It is the start
 # ---------------
 # On Fashion-MNIST:
