@@ -278,8 +278,9 @@ class TestCoefficients:
             CoefficientDisplay.from_estimator(digits[0], image_shape=(8, 8), ax=ax)
 
     def test_zero_coefficients(self):
-        display = CoefficientDisplay(coef=np.zeros((3, 4)), classes=["a", "b", "c"]).plot()
-        assert display.images_[0].get_clim() == (-1, 1)
+        display = CoefficientDisplay(coef=np.zeros((3, 4)), classes=["a", "b", "c"])
+        assert display.plot().images_[0].get_clim() == (-1, 1)
+        assert display.plot(kind="bar").ax_.get_xlim() == (-1.05, 1.05)
 
 
 class TestPredictions:

@@ -9,7 +9,7 @@ class CoefficientDisplay:
     """Coefficients of a model, class by class.
 
     Better made by :meth:`from_estimator`. Blue speaks for a class and red against it. All
-    classes share one scale, symmetric about zero.
+    classes share one scale; that of colours is symmetric about zero.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ class CoefficientDisplay:
             absolute coefficients, largest first. If there are no more than this, all of them
             in their order.
         limit : float, default=None
-            Absolute coefficient at which colours end. None for the largest; in images, for
+            Absolute coefficient at which colours and axes end. None for the largest; in images, for
             one that 99.5% of the coefficients do not exceed, since few pixels at the rim are
             often much larger than the others.
         cmap : str or matplotlib Colormap, default="RdBu"
@@ -138,7 +138,7 @@ class CoefficientDisplay:
         elif kind == "heatmap":
             self._heatmap(plt, ax, coef, colours, n_features)
         else:
-            self._bars(plt, ax, coef, colours, n_features)
+            self._bars(plt, ax, coef, cmap, limit, n_features)
         return self
 
     def _titles(self):
@@ -200,17 +200,19 @@ class CoefficientDisplay:
         bar = self.figure_.colorbar(image, ax=panel, label="coefficient")
         bar.outline.set_visible(False)
 
-    def _bars(self, plt, ax, coef, colours, n_features):
+    def _bars(self, plt, ax, coef, cmap, limit, n_features):
         """Bars for each class, of features common to all classes or of its own."""
         names, titles = self._names(), self._titles()
         common = coef.shape[1] <= n_features
         n_columns = 5 if common else 4
         orders = [_largest(np.abs(row), n_features) for row in coef]
-        labels = max((_width(names[order]) for order in orders), default=0)
+        shown = np.concatenate([row[order] for row, order in zip(coef, orders, strict=True)])
+        ends = [min(0, shown.min()), max(0, shown.max())] if shown.any() else [-limit, limit]
+        labels = max(_width(names[order]) for order in orders)
         share = labels / min(n_columns, len(coef)) if common else labels
         size = (1.7 + share, 0.8 + 0.19 * len(orders[0]))
         axes = make_axes(plt, ax, len(coef), n_columns, size)
-        positive, negative = (plt.get_cmap(colours["cmap"])(end) for end in (0.9, 0.1))
+        positive, negative = (plt.get_cmap(cmap)(end) for end in (0.9, 0.1))
         for k, (panel, row, order) in enumerate(zip(axes, coef, orders, strict=True)):
             values = row[order]
             fill = [positive if value > 0 else negative for value in values]
@@ -218,8 +220,8 @@ class CoefficientDisplay:
             panel.set_yticks(range(len(order)), names[order], fontsize=8)
             repeated = common and ax is None and k % n_columns
             panel.tick_params(axis="y", length=0, labelleft=not repeated)
-            lowest = 0 if not common and (values > 0).all() else -1.05
-            panel.set_xlim(lowest * colours["vmax"], 1.05 * colours["vmax"])
+            panel.set_xlim(1.05 * np.clip(ends, -limit, limit))
+            panel.margins(y=0.02)
             panel.invert_yaxis()
             panel.axvline(0, color="0.3", linewidth=0.8)
             panel.spines[["top", "right", "left"]].set_visible(False)
