@@ -49,7 +49,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"plot_",
     "within_subsection_order": "FileNameSortKey",
-    "ignore_pattern": r"images\.py",
+    "ignore_pattern": r"(^|[/\\])images\.py",
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,

@@ -117,7 +117,13 @@ plt.show()
 # Gradient steps move the coefficients along the rows, and fast only where the rows vary. What the
 # random start has in other directions stays: five epochs later it still is most of what the
 # coefficients show, and the model pays for it on every image. The first row is a class from the
-# start at zero, the second the same from N(0, 1).
+# start at zero, the second the same from N(0, 1). On Fashion-MNIST:
+#
+# .. image:: /_static/examples/04_fashion_mnist.png
+#    :alt: Clear outlines of clothes above, noise below
+#    :width: 100%
+#
+# and on the digits, where 1,170 steps are many more epochs:
 
 figure, axes = plt.subplots(2, 4, figsize=(8, 4), layout="constrained")
 for row, start in zip(axes, starts, strict=True):

@@ -66,7 +66,11 @@ PredictionDisplay.from_estimator(model, X_test, y_test, image_shape=(side, side)
 plt.show()
 
 # %%
-# More is to be learnt from the mistakes, the most surprising ones first:
+# More is to be learnt from the mistakes, the most surprising ones first. On Fashion-MNIST:
+#
+# .. image:: /_static/examples/06_fashion_mnist_mistakes.png
+#    :alt: Ten images of clothes with wrong predictions
+#    :width: 100%
 
 PredictionDisplay.from_estimator(
     model, X_test, y_test, image_shape=(side, side), mistakes_first=True
@@ -78,6 +82,10 @@ plt.show()
 # ------------------
 # A class has one coefficient for each pixel. Blue pixels speak for the class, red ones against it:
 # a trouser is what has two legs, and nothing between them.
+#
+# .. image:: /_static/examples/06_fashion_mnist_weights.png
+#    :alt: Weights of the ten classes of clothes as images
+#    :width: 100%
 
 CoefficientDisplay.from_estimator(model, image_shape=(side, side))
 plt.show()

@@ -123,8 +123,11 @@ model = fitted["SoftmaxRegression"]
 #
 # The words
 # ---------
-# The largest coefficients of each part, by absolute value. On Debian's lines these are eight of the
-# 58 sections.
+# The largest coefficients of the eight parts with most lines, by absolute value. On Debian's lines:
+#
+# .. image:: /_static/examples/09_debian.png
+#    :alt: Words with the largest coefficients for eight sections of Debian
+#    :width: 100%
 
 steps, softmax = model[:-1], model[-1]
 shown = np.sort(np.argsort(-np.bincount(np.searchsorted(model.classes_, y_train)))[:8])
