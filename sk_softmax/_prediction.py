@@ -1,6 +1,7 @@
 """What a fitted model does: logits, labels and probabilities."""
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from sk_softmax._softmax import log_softmax, softmax
@@ -25,7 +26,8 @@ class SoftmaxPredictionMixin:
             odds of ``classes_[1]``.
         """
         check_is_fitted(self)
-        scores = check_data(self, X) @ self.coef_.T + self.intercept_
+        products = check_data(self, X) @ self.coef_.T
+        scores = (products.toarray() if sparse.issparse(products) else products) + self.intercept_
         return scores.ravel() if len(self.classes_) == 2 else scores
 
     def predict(self, X):
@@ -74,6 +76,31 @@ class SoftmaxPredictionMixin:
             Columns in the order of `classes_`.
         """
         return np.ascontiguousarray(log_softmax(self._logits(X)).T)
+
+    def sparsify(self):
+        """Convert `coef_` to a sparse matrix, which takes less memory if most of it is zero.
+
+        Returns
+        -------
+        self : SoftmaxRegression
+            The fitted estimator, whose predictions are the same.
+        """
+        check_is_fitted(self)
+        self.coef_ = sparse.csr_matrix(self.coef_)
+        return self
+
+    def densify(self):
+        """Convert `coef_` to an ndarray, the inverse of `sparsify`.
+
+        Returns
+        -------
+        self : SoftmaxRegression
+            The fitted estimator, whose predictions are the same.
+        """
+        check_is_fitted(self)
+        if sparse.issparse(self.coef_):
+            self.coef_ = self.coef_.toarray()
+        return self
 
     def _logits(self, X):
         """Logits of all classes, (n_classes, n_samples)."""

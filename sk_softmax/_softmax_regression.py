@@ -194,6 +194,12 @@ class SoftmaxRegression(
     0.994
     """
 
+    _doc_link_module = "sk_softmax"
+    _doc_link_template = (
+        "https://sk-softmax.readthedocs.io/en/stable/generated/"
+        "{estimator_module}.{estimator_name}.html"
+    )
+
     _parameter_constraints = {
         "solver": [StrOptions({"auto", *SOLVERS})],
         "C": [Interval(Real, 0, None, closed="right")],
@@ -510,7 +516,7 @@ class SoftmaxRegression(
             self._check_warm_start(data)
             go_on = True
         if go_on:
-            previous_W, previous_b = self.coef_, self.intercept_
+            previous_W, previous_b = self.densify().coef_, self.intercept_
             if len(self.classes_) == 2:
                 previous_W, previous_b = previous_W * [[-0.5], [0.5]], previous_b * [-0.5, 0.5]
             row_of = {label: row for row, label in enumerate(self.classes_)}

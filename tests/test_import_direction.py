@@ -41,6 +41,7 @@ ALLOWED = {
         "_threads",
         "_validation",
     },
+    "onnx": {"_softmax_regression"},
     "__init__": {"_gradient_check", "_softmax_regression"},
 }
 NO_SKLEARN = {
