@@ -42,7 +42,8 @@ ALLOWED = {
         "_validation",
     },
     "onnx": {"_softmax_regression"},
-    "__init__": {"_gradient_check", "_softmax_regression"},
+    "_displays": {"_displays"},
+    "__init__": {"_displays", "_gradient_check", "_softmax_regression"},
 }
 NO_SKLEARN = {
     *(
