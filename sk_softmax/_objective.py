@@ -47,6 +47,11 @@ NOT_FINITE = (
     "rescale X, for example with StandardScaler."
 )
 
+TOO_SMALL = (
+    "Values in X are too small: the square of a column vanishes. Rescale X, for example with "
+    "StandardScaler."
+)
+
 
 class Objective:
     """Mean cross-entropy of softmax regression with an L2 penalty, on given data.
