@@ -136,7 +136,10 @@ def _astype(X, dtype):
         warnings.simplefilter("ignore")
         if dtype == "M8[s]":
             return np.nan_to_num(X, posinf=0, neginf=0).astype("f2").astype("i8").astype(dtype)
-        return X.astype(dtype)
+        try:
+            return X.astype(dtype)
+        except OverflowError:  # dok_array converts numbers one by one
+            return X
 
 
 def make_labels(rng, X, *, plain=False):
