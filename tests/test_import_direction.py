@@ -29,7 +29,7 @@ ALLOWED = {
     },
     "_callbacks": set(),
     "_early_stopping": {"_softmax"},
-    "_validation": set(),
+    "_validation": {"_blocks"},
     "_prediction": {"_softmax", "_validation"},
     "_gradient_check": {"_threads", "_validation"},
     "_softmax_regression": {

@@ -82,8 +82,10 @@ def test_many_classes():
 
 def test_sparse_data():
     rng = np.random.default_rng(0)
-    X = sparse.random(50_000, 20_000, density=5e-4, format="csr", random_state=0)
-    y = rng.integers(0, 10, size=50_000)
+    n, p, per_row = 50_000, 20_000, 10
+    columns, starts = rng.integers(0, p, size=n * per_row), np.arange(n + 1) * per_row
+    X = sparse.csr_matrix((rng.random(n * per_row), columns, starts), shape=(n, p))
+    y = rng.integers(0, 10, size=n)
     assert extra_memory(X, y, max_iter=5, tol=None) < allowed(X, 10)
 
 
