@@ -101,17 +101,17 @@ class Batches:
             yield from following.result()
 
     def _buffers(self):
-        """Memory for the rows of two chunks; none for sparse ones."""
+        """Memory for the rows of two chunks, where rows are contiguous."""
         objective = self._objective
-        if objective.is_sparse:
+        if objective.is_sparse or not objective.X.flags.c_contiguous:
             return None, None
         return np.empty((2, self._chunk_rows, objective.n_features), dtype=objective.X.dtype)
 
     def _gather(self, rows, size, buffer):
         """The batches of a chunk, `size` rows each."""
         objective = self._objective
-        if objective.is_sparse:
-            X = objective.X[rows]
+        if objective.is_sparse or not objective.X.flags.c_contiguous:
+            X = objective.X[rows]  # `take` would first copy the whole of X
         else:  # a mode other than "raise" writes to the buffer itself
             X = objective.X.take(rows, axis=0, out=buffer[: len(rows)], mode="clip")
         X = objective.in_dtype(X)

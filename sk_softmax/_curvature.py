@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse
 
 from sk_softmax._blocks import slices, times_rows
-from sk_softmax._objective import NOT_FINITE
+from sk_softmax._objective import NOT_FINITE, TOO_SMALL
 from sk_softmax._softmax import softmax
 
 _ROWS_PER_COLUMN = 10
@@ -93,7 +93,32 @@ class Curvature:
                 second += s[rows] @ _squares(X)
             return first, second
 
-        return self.objective.map_parts(part_sums)
+        first, second = self.objective.map_parts(part_sums)
+        self._refuse_underflow(second)
+        return first, second
+
+    def _refuse_underflow(self, squares):
+        """A column whose squares vanish would pass for a constant one, and be left out.
+
+        Where the penalty curves the objective more than it could, that is no loss.
+        """
+        objective, info = self.objective, np.finfo(self.objective.dtype)
+        negligible = info.tiny / info.eps
+        columns = np.flatnonzero(squares < negligible)
+        if objective.lam >= negligible or len(columns) == 0:
+            return
+        center = self.center[columns].astype(np.float64)
+
+        def part_sums(blocks):
+            count = np.zeros(len(columns))
+            for _, X in blocks:  # as given: small values may vanish in the objective's dtype
+                values = X[:, columns].astype(np.float64)
+                distance = abs(values) if objective.is_sparse else abs(values - center)
+                count += (distance > 8 * info.eps * abs(center)).sum(axis=0)
+            return (count,)
+
+        if objective.map_parts(part_sums)[0].any():
+            raise FloatingPointError(TOO_SMALL)
 
     @cached_property
     def leverages(self):

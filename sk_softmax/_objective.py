@@ -48,6 +48,11 @@ NOT_FINITE = (
     "rescale X, for example with StandardScaler."
 )
 
+TOO_SMALL = (
+    "Values in X are too small: the square of a column vanishes. Rescale X, for example with "
+    "StandardScaler."
+)
+
 
 class Evaluation(NamedTuple):
     """f and its flat gradient at some theta, and the weighted share of rows that it gets right."""

@@ -1,6 +1,7 @@
 """What a fitted model does: logits, labels and probabilities."""
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from sk_softmax._softmax import log_softmax, softmax
@@ -22,10 +23,10 @@ class SoftmaxPredictionMixin:
         -------
         scores : ndarray of shape (n_samples, n_classes) or (n_samples,)
             ``X @ coef_.T + intercept_``. With two classes one number for each row, the log
-            odds of ``classes_[1]``.
+            odds of ``classes_[1]``. In a row that overflows, the differences of the scores to
+            the largest one, no larger than fit into a float.
         """
-        check_is_fitted(self)
-        scores = check_data(self, X) @ self.coef_.T + self.intercept_
+        scores = self._scores(X)
         return scores.ravel() if len(self.classes_) == 2 else scores
 
     def predict(self, X):
@@ -75,7 +76,60 @@ class SoftmaxPredictionMixin:
         """
         return np.ascontiguousarray(log_softmax(self._logits(X)).T)
 
+    def sparsify(self):
+        """Convert `coef_` to a sparse matrix, which takes less memory if most of it is zero.
+
+        Returns
+        -------
+        self : SoftmaxRegression
+            The fitted estimator, whose predictions are the same.
+        """
+        check_is_fitted(self)
+        self.coef_ = sparse.csr_matrix(self.coef_)
+        return self
+
+    def densify(self):
+        """Convert `coef_` to an ndarray, the inverse of `sparsify`.
+
+        Returns
+        -------
+        self : SoftmaxRegression
+            The fitted estimator, whose predictions are the same.
+        """
+        check_is_fitted(self)
+        if sparse.issparse(self.coef_):
+            self.coef_ = self.coef_.toarray()
+        return self
+
     def _logits(self, X):
         """Logits of all classes, (n_classes, n_samples)."""
         scores = self.decision_function(X)
         return np.stack([np.zeros_like(scores), scores]) if scores.ndim == 1 else scores.T
+
+    def _scores(self, X):
+        """Scores (n_samples, n_classes), or (n_samples, 1), without NaN or infinity."""
+        check_is_fitted(self)
+        X, W, b = check_data(self, X), self.coef_, self.intercept_
+        with np.errstate(over="ignore", invalid="ignore"):
+            products = X @ W.T
+            scores = (products.toarray() if sparse.issparse(products) else products) + b
+            if np.isfinite(scores.sum()):
+                return scores
+        overflows = ~(np.isfinite(scores) | np.isneginf(b)).all(axis=1)
+        if overflows.any():
+            scores[overflows] = _overflowing_scores(X[overflows], W, b)
+        return scores
+
+
+def _overflowing_scores(X, W, b):
+    """The scores of rows where these exceed the range of floats, less the largest of each row."""
+    X, W = (A.toarray() if sparse.issparse(A) else A for A in (X, W))
+    size_W = max(np.abs(W).max(), 1)
+    size_X = np.maximum(np.abs(X).max(axis=1, keepdims=True), 1)
+    Z = (X / size_X) @ (W / size_W).T + b / size_X / size_W
+    if len(W) > 1:
+        Z -= Z.max(axis=1, keepdims=True)
+    limits = np.finfo(Z.dtype)
+    with np.errstate(over="ignore"):
+        Z = Z * size_X * size_W
+    return np.where(np.isneginf(b), b, np.clip(Z, limits.min / 2, limits.max / 2))

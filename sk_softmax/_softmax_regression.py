@@ -194,6 +194,12 @@ class SoftmaxRegression(
     0.994
     """
 
+    _doc_link_module = "sk_softmax"
+    _doc_link_template = (
+        "https://sk-softmax.readthedocs.io/en/stable/generated/"
+        "{estimator_module}.{estimator_name}.html"
+    )
+
     _parameter_constraints = {
         "solver": [StrOptions({"auto", *SOLVERS})],
         "C": [Interval(Real, 0, None, closed="right")],
@@ -370,6 +376,7 @@ class SoftmaxRegression(
     @with_callbacks
     def _partial_fit(self, X, y, classes, sample_weight):
         """`partial_fit`, on an object of its own."""
+        self._validate_params()  # which scikit-learn leaves out once a model is fitted
         first = not hasattr(self, "classes_")
         classes = check_classes(classes, getattr(self, "classes_", None))
         data = check_stream_data(self, X, y, sample_weight, self.class_weight, classes, first=first)
@@ -497,7 +504,7 @@ class SoftmaxRegression(
             y,
             data.sample_weight,
             n_classes=n_classes,
-            lam=float(1 / (C * total_weight)),
+            lam=_penalty_of_mean(C, total_weight),
             fit_intercept=self.fit_intercept,
             threads=threads,
             label_smoothing=smoothing,
@@ -510,7 +517,7 @@ class SoftmaxRegression(
             self._check_warm_start(data)
             go_on = True
         if go_on:
-            previous_W, previous_b = self.coef_, self.intercept_
+            previous_W, previous_b = self.densify().coef_, self.intercept_
             if len(self.classes_) == 2:
                 previous_W, previous_b = previous_W * [[-0.5], [0.5]], previous_b * [-0.5, 0.5]
             row_of = {label: row for row, label in enumerate(self.classes_)}
@@ -555,6 +562,15 @@ class SoftmaxRegression(
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _penalty_of_mean(C, total_weight):
+    """``lam = 1 / (C S)``, zero where C S overflows."""
+    product = float(C) * float(total_weight)
+    lam = 1 / product if product > 0 else np.inf
+    if lam == np.inf:
+        raise ValueError(f"C times the sum of the weights underflows; increase C={C!r}.")
+    return lam
 
 
 def _best_of(objective, validation, result):

@@ -13,6 +13,8 @@ from sklearn.utils import (
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from sk_softmax._blocks import rows_view
+
 _FLOATS = (np.float64, np.float32)
 
 
@@ -119,6 +121,7 @@ def _check_rows(estimator, X, y, sample_weight, *, reset):
     """X, codes (n,) or probabilities (n, K), and the classes that they refer to."""
     for name, array in {"X": X, "y": y, "sample_weight": sample_weight}.items():
         _refuse_masked(name, array)
+    _refuse_wrong_indices(X)
     options = {"accept_sparse": "csr", "dtype": _kept_dtypes(X), "reset": reset}
     if _is_soft(y):
         classes, y = _probabilities(y)
@@ -145,18 +148,26 @@ def _check_weights(X, y, sample_weight, class_weight, classes):
     )
     if class_weight is not None:
         weights = _class_weights(class_weight, classes, y, sample_weight)
-        sample_weight *= weights[y] if y.ndim == 1 else y @ weights
+        with np.errstate(over="ignore"):  # checked as a sum
+            sample_weight *= weights[y] if y.ndim == 1 else y @ weights
     return sample_weight
 
 
 def _with_weight(X, y, sample_weight, classes, weighted):
     """`TrainingData` of the rows that have weight, without duplicates among stored values."""
+    with np.errstate(over="ignore"):
+        if not np.isfinite(sample_weight.sum()):
+            raise ValueError(
+                "The sum of the weights (sample_weight times class_weight) overflows: scale them."
+            )
     counts = sample_weight > 0
     if not counts.all():
         X, y, sample_weight = X[counts], y[counts], sample_weight[counts]
-    if sparse.issparse(X) and not X.has_canonical_format:
-        X = X.copy()  # the caller's matrix stays as it is
-        X.sum_duplicates()
+    if sparse.issparse(X):
+        X = rows_view(X, slice(0, X.shape[0]))  # which finds out anew whether it has duplicates
+        if not X.has_canonical_format:
+            X = X.copy()  # the caller's matrix stays as it is
+            X.sum_duplicates()
     return TrainingData(X, y, sample_weight, classes, weighted)
 
 
@@ -225,7 +236,43 @@ def _plain_labels(y):
 def check_data(estimator, X):
     """Validate what a fitted estimator is asked to predict from."""
     _refuse_masked("X", X)
+    _refuse_wrong_indices(X)
     return validate_data(estimator, X, accept_sparse="csr", dtype=_FLOATS, reset=False)
+
+
+def _refuse_wrong_indices(X):
+    """SciPy does not check the indices of a sparse matrix, but reads and writes where they point.
+
+    Other formats than these cannot be out of bounds, or are checked when they are converted.
+    """
+    if not sparse.issparse(X) or X.ndim != 2:
+        return
+    if X.format == "coo":
+        valid = len(X.data) == len(X.row) == len(X.col)
+        valid = valid and _are_within(X.row, X.shape[0]) and _are_within(X.col, X.shape[1])
+    elif X.format in ("csr", "csc", "bsr"):
+        rows, columns = X.blocksize if X.format == "bsr" else (1, 1)
+        shape = X.shape[0] // rows, X.shape[1] // columns
+        n_major, n_minor = shape[::-1] if X.format == "csc" else shape
+        valid = (
+            len(X.indptr) == n_major + 1
+            and X.indptr[0] == 0
+            and bool((X.indptr[1:] >= X.indptr[:-1]).all())
+            and X.indptr[-1] <= min(len(X.data), len(X.indices))
+            and _are_within(X.indices, n_minor)
+        )
+    else:
+        return
+    if not valid:
+        raise ValueError(
+            f"X is a sparse matrix of format {X.format!r} whose indices are not valid: "
+            "X.check_format(full_check=True) has details, if X has this method."
+        )
+
+
+def _are_within(indices, bound):
+    """Whether all indices are in ``range(bound)``."""
+    return len(indices) == 0 or bool(indices.min() >= 0 and indices.max() < bound)
 
 
 def _refuse_masked(name, array):

@@ -29,7 +29,7 @@ ALLOWED = {
     },
     "_callbacks": set(),
     "_early_stopping": {"_softmax"},
-    "_validation": set(),
+    "_validation": {"_blocks"},
     "_prediction": {"_softmax", "_validation"},
     "_gradient_check": {"_threads", "_validation"},
     "_softmax_regression": {
@@ -41,6 +41,7 @@ ALLOWED = {
         "_threads",
         "_validation",
     },
+    "onnx": {"_softmax_regression"},
     "_displays": {"_displays"},
     "__init__": {"_displays", "_gradient_check", "_softmax_regression"},
 }

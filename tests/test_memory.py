@@ -74,6 +74,13 @@ def test_integers_give_the_model_of_the_same_floats(solver, dtype):
     np.testing.assert_allclose(kept.coef_, converted.coef_, rtol=1e-3, atol=1e-7)
 
 
+@pytest.mark.parametrize("layout", [np.asarray, np.asfortranarray, lambda X: X[::-1]])
+def test_batches_are_gathered_without_a_copy_in_any_layout(layout):
+    X, y = make_problem(0, n=100_000, p=100)
+    extra = extra_memory(layout(X), y, solver="sgd", learning_rate=0.01, max_iter=1, tol=None)
+    assert extra < 0.2 * X.nbytes
+
+
 def test_many_classes():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((5000, 40)), np.arange(5000) % 500
@@ -82,8 +89,10 @@ def test_many_classes():
 
 def test_sparse_data():
     rng = np.random.default_rng(0)
-    X = sparse.random(50_000, 20_000, density=5e-4, format="csr", random_state=0)
-    y = rng.integers(0, 10, size=50_000)
+    n, p, per_row = 50_000, 20_000, 10
+    columns, starts = rng.integers(0, p, size=n * per_row), np.arange(n + 1) * per_row
+    X = sparse.csr_matrix((rng.random(n * per_row), columns, starts), shape=(n, p))
+    y = rng.integers(0, 10, size=n)
     assert extra_memory(X, y, max_iter=5, tol=None) < allowed(X, 10)
 
 

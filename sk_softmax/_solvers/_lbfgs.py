@@ -62,7 +62,9 @@ class LBFGS:
     def minimize(self, objective, theta, on_iteration):
         """Run stages until the gap is within `tol`, or none gets further."""
         if rotation_pays(objective, curvature_bytes(objective)):
-            return self._minimize_rotated(Rotation(objective), theta, on_iteration)
+            with np.errstate(over="ignore", invalid="ignore"):
+                rotation = Rotation(objective)
+            return self._minimize_rotated(rotation, theta, on_iteration)
         max_iter = self.default_max_iter if self.max_iter is None else self.max_iter
         run = _Run(objective, self.tol or 0.0, max_iter, on_iteration)
         working = _working_objective(objective)

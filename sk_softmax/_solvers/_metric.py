@@ -124,6 +124,7 @@ class Preconditioning:
         shared = next(rung for rung in RUNGS if rung.name == "shared")
         self._is_shared = running is None and Ladder(objective).allows(shared, _AFFORDABLE)
         self._curvature = Curvature(objective)
+        self._curvature.variance  # noqa: B018  finds squares that overflow or vanish
         self._start = running.at_start() if running else self._second_moments(theta)
         self.initial = self._metric(self._start)
         self._largest_curvature = (

@@ -112,10 +112,7 @@ class SGD:
 
     def minimize(self, objective, theta, on_iteration):
         """Run epochs until the loss stops improving, diverges, or `max_iter` is reached."""
-        start_loss, _ = objective.value_and_gradient(theta)
-        working = objective.astype(objective.float_dtype)
-        preconditioning = Preconditioning(working, theta) if self.learning_rate == "auto" else None
-        run = _Epochs(self, working, preconditioning, start_loss, self._start(working, theta))
+        run = self._prepare(objective, theta)
         run.on_batches = on_iteration
         waited, reason = 0, StopReason.MAX_ITER
         for n_iter in range(1, run.max_iter + 1):
@@ -136,9 +133,26 @@ class SGD:
                 reason = StopReason.CALLBACK
                 break
         theta = run.state.solution()
-        value, _ = objective.value_and_gradient(theta)
+        with _checked():
+            value, _ = objective.value_and_gradient(theta)
         converged = reason is StopReason.NO_IMPROVEMENT
         return SolverResult(theta, value, n_iter, converged, reason)
+
+    def _prepare(self, objective, theta):
+        """The epochs before the first, in float32 if the data are and its range allows."""
+        with _checked():
+            start_loss, _ = objective.value_and_gradient(theta)
+            working = objective.astype(objective.float_dtype)
+            preconditioning = None
+            if self.learning_rate == "auto":
+                try:
+                    preconditioning = Preconditioning(working, theta)
+                except FloatingPointError:
+                    if working is objective:
+                        raise
+                    working = objective
+                    preconditioning = Preconditioning(working, theta)
+        return _Epochs(self, working, preconditioning, start_loss, self._start(working, theta))
 
     def go_on(self, objective, weight, theta, stream):
         """One epoch on rows that follow those of a `Stream`, or on the first ones if None.
@@ -149,16 +163,18 @@ class SGD:
         working = objective.astype(objective.float_dtype)
         running = preconditioning = None
         if self.learning_rate == "auto":
-            running = RunningMoments.of(working, weight)
-            if stream is not None and stream.running is not None:
-                running = stream.running.joined_with(running)
-            preconditioning = Preconditioning(working, theta, running)
+            with _checked():
+                running = RunningMoments.of(working, weight)
+                if stream is not None and stream.running is not None:
+                    running = stream.running.joined_with(running)
+                preconditioning = Preconditioning(working, theta, running)
         state = self._start(working, theta) if stream is None else copy.deepcopy(stream.state)
         options = self
         if self.schedule == "auto" and self.learning_rate == "auto":
             options = replace(self, schedule="inverse_scaling")  # a stream has no last epoch
         rows = np.arange(0, working.n_samples, max(1, working.n_samples // 1024))
-        start_loss, _ = working.batch_value_and_gradient(theta, rows)
+        with _checked():
+            start_loss, _ = working.batch_value_and_gradient(theta, rows)
         start_loss = max(start_loss, np.log(working.n_classes))
         run = _Epochs(options, working, preconditioning, start_loss, state)
         loss = run.epoch_of_stream()
@@ -232,7 +248,8 @@ class _Epochs:
         state = self.state
         before = state.copy() if self._automatic else None
         if self._automatic and state.n_epochs in _REFRESHES:
-            state.metric = self._preconditioning.at(state.solution())
+            with _checked():
+                state.metric = self._preconditioning.at(state.solution())
             state.velocity[:] = 0  # it was gathered in another metric
         epoch = state.n_epochs
         metrics = self._pass()
@@ -272,7 +289,7 @@ class _Epochs:
         progress = Progress(state.n_epochs, self.max_iter, state.n_plateaus)
         rate = state.learning_rate * self._schedule(progress)
         order = state.random_state.permutation(self._objective.n_samples)
-        with np.errstate(over="ignore", invalid="ignore"):  # a divergence is reported as one
+        with _checked():
             return self._descend(order, rate)
 
     def _bearable_loss(self):
@@ -376,3 +393,8 @@ def _adder_of_multiples(dtype):
     """Function that adds a multiple of one contiguous array to another, in one pass over them."""
     (axpy,) = get_blas_funcs(("axpy",), dtype=dtype)
     return lambda y, x, a: axpy(x.ravel(), y.reshape(-1), a=a)
+
+
+def _checked():
+    """Context of sums that may overflow: they are checked, and a divergence is reported as one."""
+    return np.errstate(over="ignore", invalid="ignore")
