@@ -277,6 +277,13 @@ class TestCoefficients:
         with pytest.raises(ValueError, match="ax must be None or 10 Axes, got 1"):
             CoefficientDisplay.from_estimator(digits[0], image_shape=(8, 8), ax=ax)
 
+    def test_sparse_coefficients(self):
+        X, y = load_iris(return_X_y=True)
+        model = SoftmaxRegression().fit(X, y)
+        dense = model.coef_.copy()
+        display = CoefficientDisplay.from_estimator(model.sparsify())
+        np.testing.assert_array_equal(display.images_[0].get_array(), dense.T)
+
     def test_zero_coefficients(self):
         display = CoefficientDisplay(coef=np.zeros((3, 4)), classes=["a", "b", "c"])
         assert display.plot().images_[0].get_clim() == (-1, 1)

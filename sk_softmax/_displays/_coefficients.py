@@ -1,6 +1,7 @@
 """Coefficients as images, as a table of colours, or as bars."""
 
 import numpy as np
+from scipy import sparse
 
 from sk_softmax._displays._common import check_image_shape, import_pyplot, make_axes, unwrap
 
@@ -13,7 +14,7 @@ class CoefficientDisplay:
 
     Parameters
     ----------
-    coef : ndarray of shape (n_classes, n_features) or (1, n_features)
+    coef : {ndarray, sparse matrix} of shape (n_classes, n_features) or (1, n_features)
         Coefficients; one row when there are two classes.
     classes : array-like of shape (n_classes,)
         Labels.
@@ -123,7 +124,8 @@ class CoefficientDisplay:
             The display.
         """
         plt = import_pyplot(self)
-        coef = np.asarray(self.coef, dtype=float)
+        coef = self.coef.toarray() if sparse.issparse(self.coef) else self.coef
+        coef = np.asarray(coef, dtype=float)
         if kind is None:
             kind = "heatmap" if image_shape is None else "image"
         if kind not in ("image", "heatmap", "bar"):
@@ -144,7 +146,7 @@ class CoefficientDisplay:
     def _titles(self):
         """What each row of `coef` speaks for."""
         classes = [str(label) for label in self.classes]
-        if len(self.coef) == len(classes):
+        if np.shape(self.coef)[0] == len(classes):
             return classes
         return [f"{classes[1]} against {classes[0]}"]
 
