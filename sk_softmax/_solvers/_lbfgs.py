@@ -36,7 +36,7 @@ _LESS_DAMPING = 0.3
 # Iterations after which a T is too old to vouch for a small gap, and the share of the cost so far
 # at which a fresh one is made to confirm it.
 _OLD = 8
-_CONFIRMATION = 0.1
+_CONFIRMATION = 0.25
 # A better kind of T is waited for if it costs less than so many refreshes of the present one.
 _WORTH_WAITING = 5
 # A fresh T that changes the estimated gap by less than this factor was not needed.
