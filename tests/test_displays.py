@@ -358,6 +358,8 @@ class TestPredictions:
         model, X, y = digits
         with pytest.raises(ValueError, match=r"image_shape=\(28, 28\) has 784 pixels"):
             PredictionDisplay.from_estimator(model, X, y, image_shape=(28, 28))
+        with pytest.raises(ValueError, match=r"a label for each of the 797 rows, got .* \(5,\)"):
+            PredictionDisplay.from_estimator(model, X, y[:5])
         with pytest.raises(ValueError, match="image_shape needs X"):
             PredictionDisplay.from_predictions(y, model.predict_proba(X), image_shape=(8, 8))
 

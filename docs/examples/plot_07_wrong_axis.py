@@ -73,7 +73,8 @@ W_right, right = train(axis=1)
 
 # %%
 # `SoftmaxRegression` with the same settings: zero start, learning rate 0.1, batches of 256, ten
-# epochs. ``record_batches=1`` keeps loss and accuracy of every batch in `batch_history_`.
+# epochs. ``record_batches=1`` keeps loss and accuracy of every batch in `batch_history_`. The
+# program has a progress bar; here, a callback draws one (:doc:`/user_guide/callbacks`).
 
 model = SoftmaxRegression(
     "sgd",

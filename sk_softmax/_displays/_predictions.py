@@ -64,6 +64,11 @@ class PredictionDisplay:
         self.probabilities = np.asarray(probabilities)
         self.classes = np.asarray(classes)
         self.X = X
+        if self.y_true.shape != self.probabilities.shape[:1]:
+            raise ValueError(
+                f"y_true must hold a label for each of the {len(self.probabilities)} rows, got an "
+                f"array of shape {self.y_true.shape}."
+            )
         self.y_pred = self.classes[self.probabilities.argmax(axis=1)]
 
     @classmethod
