@@ -22,6 +22,7 @@ Without ``--data`` it uses the digits that come with scikit-learn, for as many s
 # and four runs tell them apart. `fit` starts at zero, or with ``warm_start=True`` at the
 # coefficients that the model has: here we put them there. Neither version has a penalty.
 
+# sphinx_gallery_thumbnail_path = '_static/examples/04_fashion_mnist.png'
 import matplotlib.pyplot as plt
 import numpy as np
 from images import load_chosen_images

@@ -20,6 +20,7 @@ Without ``--data`` it uses the digits that come with scikit-learn, in smaller ba
 # --------------------
 # Rows held out are passed to `fit`, which scores them after each epoch.
 
+# sphinx_gallery_thumbnail_path = '_static/examples/06_fashion_mnist_mistakes.png'
 import matplotlib.pyplot as plt
 import numpy as np
 from images import load_chosen_images
@@ -96,10 +97,10 @@ plt.show()
 # The book asks what it means if the test accuracy falls while the model goes on learning. With a
 # weak penalty, C = 100, L-BFGS learns the training images better and better. On Fashion-MNIST the
 # test loss rises from 0.494 to 0.532 meanwhile, and the test accuracy falls from 0.838 to 0.832.
-# With C = 1 neither happens, and the test accuracy is 0.844. (The paper that introduced the data has
-# 0.842 for logistic regression, one model for each class, on standardised pixels.) The other remedy is to stop in time:
-# ``early_stopping=True`` returns the model that did best on rows held out. (The digits show little
-# of this: they are easy.)
+# With C = 1 neither happens, and the test accuracy is 0.844; the paper that introduced the data has
+# 0.842, for logistic regression with one model for each class on standardised pixels. The other
+# remedy is to stop in time: ``early_stopping=True`` returns the model that did best on rows held
+# out. (The digits show little of this: they are easy.)
 
 fits = {f"C = {C}": SoftmaxRegression("lbfgs", C=C, tol=1e-5) for C in (100, 1)}
 for fitted in fits.values():

@@ -20,6 +20,7 @@ Without ``--data`` it uses the digits that come with scikit-learn, in smaller ba
 # axis NumPy adds up the whole matrix, and nothing complains: shapes agree, all numbers are positive
 # and finite.
 
+# sphinx_gallery_thumbnail_path = '_static/examples/07_mnist.png'
 import matplotlib.pyplot as plt
 import numpy as np
 from images import load_chosen_images
