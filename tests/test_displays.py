@@ -155,6 +155,8 @@ class TestTraining:
     def test_wrong_arguments(self, sgd):
         with pytest.raises(ValueError, match="metrics: no record has 'gap'; there are"):
             TrainingDisplay.from_estimator(sgd, metrics="gap")
+        with pytest.raises(ValueError, match="metrics: no record has 'loss'; there are"):
+            TrainingDisplay(histories=[]).plot()
         with pytest.raises(ValueError, match='x must be "n_iter" or "time"'):
             TrainingDisplay.from_estimator(sgd, x="epochs")
         with pytest.raises(ValueError, match='per must be "epoch" or "batch"'):

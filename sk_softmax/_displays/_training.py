@@ -6,8 +6,7 @@ import numpy as np
 
 from sk_softmax._displays._common import COLOURS, import_pyplot, make_axes, unwrap
 
-_LABELS = {"n_iter": {True: "iteration", False: "epoch"}, "time": "seconds"}
-_METRICS = {"loss": "loss", "accuracy": "accuracy", "gap": "estimated distance to the minimum"}
+_LONG_NAMES = {"gap": "estimated distance to the minimum"}
 
 
 class TrainingDisplay:
@@ -126,7 +125,7 @@ class TrainingDisplay:
             The display.
         """
         plt = import_pyplot(self)
-        if x not in _LABELS:
+        if x not in ("n_iter", "time"):
             raise ValueError(f'x must be "n_iter" or "time", got {x!r}.')
         histories = [self.histories] if isinstance(self.histories, dict) else list(self.histories)
         if self.names is not None and len(self.names) != len(histories):
@@ -154,8 +153,8 @@ class TrainingDisplay:
     def _metrics(self, histories, metrics):
         """The metrics asked for, each of which some record must have."""
         if metrics is None:
-            metrics = ["loss", "accuracy"]
-            metrics = [m for m in metrics if any(_curves(history, m) for history in histories)]
+            recorded = any(_curves(history, "accuracy") for history in histories)
+            metrics = ["loss", "accuracy"] if recorded else ["loss"]
         metrics = [metrics] if isinstance(metrics, str) else list(metrics)
         for metric in metrics:
             if not any(_curves(history, metric) for history in histories):
@@ -175,17 +174,14 @@ class TrainingDisplay:
         return ", ".join(parts)
 
     def _finish(self, axes, histories, x, metrics, share):
-        """Labels, legend and grid."""
-        if x == "n_iter":
-            units = {_LABELS[x]["gap" in history] for history in histories}
-            label = " or ".join(sorted(units))
-        else:
-            label = _LABELS[x]
+        """Labels and grid."""
+        units = {"iteration" if "gap" in history else "epoch" for history in histories}
+        label = "seconds" if x == "time" else " or ".join(sorted(units))
         for panel, metric in zip(axes, metrics, strict=False):
             panel.set_xlabel(label)
             if x == "n_iter" and panel.get_xscale() == "linear":
                 panel.xaxis.get_major_locator().set_params(integer=True)
-            panel.set_ylabel("" if share else _METRICS.get(metric, metric.replace("_", " ")))
+            panel.set_ylabel("" if share else _LONG_NAMES.get(metric, metric.replace("_", " ")))
             panel.grid(alpha=0.3)
             panel.spines[["top", "right"]].set_visible(False)
         self.axes_, self.ax_, self.figure_ = axes, axes[0], axes[0].figure
