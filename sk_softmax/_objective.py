@@ -29,7 +29,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from sk_softmax._blocks import rows_view, slices, times_rows
+from sk_softmax._blocks import is_mapped, rows_view, slices, times_rows
 from sk_softmax._column_sums import ColumnSums
 from sk_softmax._softmax import cross_entropy
 
@@ -120,6 +120,16 @@ class Objective:
         if self.y.ndim == 2:
             other.y = self.y.astype(dtype)
         return other
+
+    def by_rows(self):
+        """The objective with the values of each row of X side by side in memory, for random access.
+
+        Where columns are side by side instead, as in most data frames, that takes a copy. A
+        memory map is left as it is.
+        """
+        if self.is_sparse or is_mapped(self.X) or abs(self.X.strides[0]) >= abs(self.X.strides[1]):
+            return self
+        return self.with_columns(np.ascontiguousarray(self.X))
 
     def with_columns(self, X):
         """The objective of the same rows described by other columns."""

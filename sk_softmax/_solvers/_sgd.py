@@ -140,6 +140,7 @@ class SGD:
 
     def _prepare(self, objective, theta):
         """The epochs before the first, in float32 if the data are and its range allows."""
+        objective = objective.by_rows()
         with _checked():
             start_loss, _ = objective.value_and_gradient(theta)
             working = objective.astype(objective.float_dtype)
@@ -160,7 +161,7 @@ class SGD:
         `weight` is the sum of the rows' weights. Returns the mean of the batch losses, and the
         stream after it, or None if the epoch diverged.
         """
-        working = objective.astype(objective.float_dtype)
+        working = objective.by_rows().astype(objective.float_dtype)
         running = preconditioning = None
         if self.learning_rate == "auto":
             with _checked():
