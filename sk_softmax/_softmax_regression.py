@@ -117,8 +117,8 @@ class SoftmaxRegression(
     n_iter_no_change : int, default=5
         Epochs without progress by `tol` after which "sgd" stops, see also `early_stopping`.
     record_batches : int, default=None
-        Every so many batches "sgd" adds their mean loss and accuracy to `batch_history_`; None
-        for never.
+        Every so many batches, and at the end of an epoch, "sgd" adds the mean loss and accuracy
+        of the batches since to `batch_history_`; None for never.
     warm_start : bool, default=False
         Whether `fit` starts at the previous solution, whose classes are matched by label.
     random_state : int, RandomState instance or None, default=None

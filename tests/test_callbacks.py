@@ -60,6 +60,15 @@ def test_groups_of_batches_make_up_the_epochs():
     )
 
 
+def test_the_last_batches_of_an_epoch_are_a_group_too():
+    X, y = make_problem(0, n=120)
+    model = estimator("sgd", batch_size=10, record_batches=5, learning_rate=0.05).fit(X, y)
+    groups = model.batch_history_["n_iter"].reshape(6, 3) - np.arange(6)[:, np.newaxis]
+    np.testing.assert_allclose(groups, [[5 / 12, 10 / 12, 1]] * 6)
+    weighted = model.batch_history_["loss"].reshape(6, 3) @ [5, 5, 2] / 12
+    np.testing.assert_allclose(weighted, model.history_["loss"])
+
+
 def test_a_record_of_batches_includes_rows_held_out_and_leaves_early_stopping_alone():
     X, y = make_problem(0, n=400, p=60)
     parameters = {"C": 1e4, "max_iter": None, "early_stopping": True, "n_iter_no_change": 3}

@@ -327,7 +327,7 @@ class _Epochs:
             if state.average is not None:
                 weight = (_AVERAGE_DEGREE + 1) / (_AVERAGE_DEGREE + state.n_steps)
                 state.average += weight * (theta - state.average)
-            if every and self.on_batches and number % every == 0:
+            if every and self.on_batches and (number % every == 0 or rows.stop == len(order)):
                 metrics = {**tally.since_last_time(), "learning_rate": rate}
                 n_iter = state.n_epochs + rows.stop / len(order)
                 self.on_batches(IterationState(n_iter, state.solution, metrics, within_epoch=True))
