@@ -87,9 +87,10 @@ class SoftmaxPredictionMixin:
         X, W, b = check_data(self, X), self.coef_, self.intercept_
         with np.errstate(over="ignore", invalid="ignore"):
             scores = X @ W.T + b
-            if np.isfinite(scores.sum()):
-                return scores
-        overflows = ~(np.isfinite(scores) | np.isneginf(b)).all(axis=1)
+        sizes, largest = np.abs(scores), np.finfo(scores.dtype).max / 4  # differences overflow too
+        if sizes.max() <= largest:
+            return scores
+        overflows = ~((sizes <= largest) | np.isneginf(b)).all(axis=1)
         if overflows.any():
             scores[overflows] = _overflowing_scores(X[overflows], W, b)
         return scores

@@ -134,6 +134,16 @@ def test_scores_that_overflow_are_still_a_distribution(layout, dtype, n_classes)
     np.testing.assert_array_equal(P.argmax(axis=1), codes)
 
 
+def test_differences_of_scores_that_overflow():
+    X, y = make_problem(0)
+    model = SoftmaxRegression().fit(X, y)
+    model.coef_ = np.sign(model.coef_)
+    far = 1.7e308 * np.eye(4)
+    assert np.isfinite(far @ model.coef_.T).all()
+    assert np.isfinite(model.predict_log_proba(far)).all()
+    np.testing.assert_allclose(model.predict_proba(far).sum(axis=1), 1)
+
+
 def test_rows_beside_one_that_overflows_are_not_touched():
     X, y = make_problem(0)
     model = SoftmaxRegression().fit(X, y, sample_weight=(y != 2).astype(float))
