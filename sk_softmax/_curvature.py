@@ -23,6 +23,8 @@ from sk_softmax._softmax import softmax
 _ROWS_PER_COLUMN = 10
 _EVALUATIONS = 3
 _CHUNK_ROWS = 512
+# Rounding errors that a sum over rows may be off by, with room to spare.
+_NEAR = 1e5
 # Multiplications that are worth a task of their own, and the most tasks of a matrix, each of
 # which sums into a matrix of its own.
 _PART_WORK = 2**22
@@ -62,23 +64,45 @@ class Curvature:
 
     @cached_property
     def mean(self):
-        """Weighted mean (p,) of the columns; zero without an intercept."""
+        """Weighted mean (p,) of the columns, exact if they are constant; zero without intercept."""
         objective = self.objective
         if not objective.fit_intercept:
             return np.zeros(objective.n_features, dtype=objective.dtype)
-
-        def part_sums(blocks):
-            return (sum(objective.s[rows] @ objective.in_dtype(X) for rows, X in blocks),)
-
-        return objective.map_parts(part_sums)[0].astype(objective.dtype)
+        mean = self._sums[0] + self.center
+        if objective.is_sparse:
+            mean[self.constant] = objective.X[[0]].toarray()[0, self.constant]
+        return mean.astype(objective.dtype)
 
     @cached_property
     def center(self):
         """What columns are shifted by in sums of squares, lest these cancel.
 
-        The mean, but zero for sparse X, which stays as it is.
+        The mean, but zero for sparse X, which stays as it is. A mean is as many rounding errors
+        off as there are rows, so that a constant column would not seem one: where the first row
+        is as near, it takes the place of the mean.
         """
-        return np.zeros_like(self.mean) if self.objective.is_sparse else self.mean
+        objective = self.objective
+        if objective.is_sparse or not objective.fit_intercept:
+            return np.zeros(objective.n_features, dtype=objective.dtype)
+
+        def part_sums(blocks):
+            return (sum(objective.s[rows] @ objective.in_dtype(X) for rows, X in blocks),)
+
+        mean = objective.map_parts(part_sums)[0].astype(objective.dtype)
+        first = objective.X[0].astype(objective.dtype)
+        is_near = abs(first - mean) <= _NEAR * np.finfo(first.dtype).eps * abs(first)
+        return np.where(is_near, first, mean)
+
+    @cached_property
+    def constant(self):
+        """Mask (p,) of the constant columns of a sparse X."""
+        objective, (first, squares) = self.objective, self._sums
+        rounding = _NEAR * np.finfo(objective.dtype).eps
+        columns = np.flatnonzero(abs(squares - first**2) <= rounding * squares)
+        values = objective.X[:, columns]
+        constant = np.zeros(len(squares), dtype=bool)
+        constant[columns] = (values.max(axis=0) - values.min(axis=0)).toarray().ravel() == 0
+        return constant
 
     @cached_property
     def _sums(self):
@@ -313,6 +337,8 @@ class Curvature:
         variance = squares - squared_mean
         eps = 8 * np.finfo(self.objective.dtype).eps
         variance[variance <= eps * squares] = 0
+        if self.objective.is_sparse and self.objective.fit_intercept:
+            variance[..., self.constant] = 0
         # A constant column differs from its mean by the mean's rounding error.
         variance[squares <= weight * (eps * self.center.astype(np.float64)) ** 2] = 0
         return variance

@@ -7,6 +7,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from sk_softmax._objective import NOT_FINITE
 from sk_softmax._threads import RowThreads
 from sk_softmax._validation import check_training_data
 
@@ -66,7 +67,7 @@ def check_gradient(
 
     Raises
     ------
-    ValueError
+    ValueError, FloatingPointError
         As `SoftmaxRegression.fit` on the same data.
 
     Examples
@@ -80,7 +81,7 @@ def check_gradient(
     rng = check_random_state(random_state)
     data = check_training_data(clone(estimator), X, y, sample_weight, estimator.class_weight)
     data = replace(data, X=data.X.astype(np.float64))
-    with RowThreads() as threads:
+    with RowThreads() as threads, np.errstate(over="ignore", invalid="ignore"):
         objective = estimator._make_objective(data, threads)
         scale = np.ones(objective.shape)
         scale[:, : objective.n_features] = _root_mean_squares(objective.X)
@@ -97,11 +98,17 @@ def check_gradient(
                 values.append(objective.value_and_gradient(shifted)[0])
             numeric[i] = (values[0] - values[1]) / (2 * epsilon)
     errors = np.abs(analytic - numeric)
+    if not np.isfinite(errors).all():
+        raise FloatingPointError(NOT_FINITE)
     return GradientCheck(float(errors.mean()), float(errors.max()), coordinates, analytic, numeric)
 
 
 def _root_mean_squares(X):
     """Root mean square of each column, and 1 for a column of zeros."""
-    squares = X.multiply(X) if sparse.issparse(X) else X * X
-    scale = np.sqrt(np.asarray(squares.mean(axis=0)).ravel())
+    largest = abs(X).max(axis=0)
+    largest = largest.toarray().ravel() if sparse.issparse(X) else largest
+    largest = np.where(largest > 0, largest, 1.0)  # in these units squares do not overflow
+    unit = X.multiply(1 / largest).tocsr() if sparse.issparse(X) else X / largest
+    squares = unit.power(2) if sparse.issparse(X) else np.square(unit)
+    scale = largest * np.sqrt(np.asarray(squares.mean(axis=0)).ravel())
     return np.where(scale > 0, scale, 1.0)

@@ -1,6 +1,7 @@
 import functools
 from dataclasses import fields
 
+import hypothesis
 import joblib
 import numpy as np
 import pytest
@@ -12,6 +13,15 @@ from sk_softmax._batches import Batch
 from sk_softmax._objective import Objective
 from sk_softmax._solvers import SOLVERS
 from sk_softmax._threads import RowThreads
+
+_unhurried = {
+    "deadline": None,
+    # `certified` below has no state that examples could share.
+    "suppress_health_check": list(hypothesis.HealthCheck),
+}
+hypothesis.settings.register_profile("ci", derandomize=True, max_examples=60, **_unhurried)
+hypothesis.settings.register_profile("deep", max_examples=3000, **_unhurried)
+hypothesis.settings.load_profile("ci")
 
 # Numbers in a Hessian, and products to sum it, up to which a fit is certified.
 _HESSIAN_SIZE, _HESSIAN_WORK = 2**18, 2**26
@@ -40,7 +50,7 @@ def certified(request, monkeypatch):
 def _is_small(model, X):
     n = X.shape[0] if hasattr(X, "shape") else len(np.asarray(X))
     hessian = (len(model.classes_) * (min(n, model.n_features_in_) + 1)) ** 2
-    return hessian <= _HESSIAN_SIZE and n * hessian <= _HESSIAN_WORK * 8
+    return hessian <= _HESSIAN_SIZE and n * hessian <= _HESSIAN_WORK
 
 
 @pytest.fixture

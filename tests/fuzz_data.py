@@ -138,7 +138,7 @@ def _astype(X, dtype):
             return np.nan_to_num(X, posinf=0, neginf=0).astype("f2").astype("i8").astype(dtype)
         try:
             return X.astype(dtype)
-        except OverflowError:  # dok_array converts numbers one by one
+        except (OverflowError, ValueError):  # dok_array converts numbers one by one
             return X
 
 

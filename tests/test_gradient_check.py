@@ -149,3 +149,17 @@ def test_a_single_wrong_coordinate_is_found(monkeypatch):
     errors = np.abs(check.analytic - check.numeric)
     assert check.coordinates[errors.argmax()] == 4
     assert np.sum(errors > WRONG) == 1
+
+
+@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array], ids=["dense", "csr"])
+@pytest.mark.parametrize("size", [1e-300, 1e-160, 1e160, 1e300])
+def test_squares_that_overflow_or_vanish_are_no_matter(size, layout):
+    X, y = make_problem(0)
+    check = check_gradient(SoftmaxRegression(C=np.inf), layout(X * size), y, random_state=0)
+    assert check.max_error < RIGHT
+    assert np.abs(check.analytic).max() > 1e-3
+
+
+def test_a_step_that_overflows_is_an_error():
+    with pytest.raises(FloatingPointError, match="not finite"):
+        check_gradient(SoftmaxRegression(), *make_problem(0), epsilon=1e300)

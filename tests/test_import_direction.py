@@ -31,7 +31,7 @@ ALLOWED = {
     "_early_stopping": {"_softmax"},
     "_validation": {"_blocks"},
     "_prediction": {"_softmax", "_validation"},
-    "_gradient_check": {"_threads", "_validation"},
+    "_gradient_check": {"_objective", "_threads", "_validation"},
     "_softmax_regression": {
         "_callbacks",
         "_early_stopping",

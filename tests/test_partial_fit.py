@@ -213,3 +213,15 @@ def test_balanced_class_weights_need_all_labels_at_once():
     assert not hasattr(model, "partial_fit")
     with pytest.raises(AttributeError, match="partial_fit"):
         model.partial_fit([[0.0], [1.0]], [0, 1], [0, 1])
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"C": -1.0}, {"schedule": "linear"}, {"learning_rate": np.nan}, {"momentum": 2}]
+)
+def test_parameters_changed_between_calls_are_checked(parameters, state_of):
+    X, y = make_problem(0)
+    model = SoftmaxRegression().partial_fit(X, y, [0, 1, 2]).set_params(**parameters)
+    before = state_of(model)
+    with pytest.raises(ValueError, match=f"'{next(iter(parameters))}' parameter"):
+        model.partial_fit(X, y)
+    assert state_of(model) == before

@@ -34,9 +34,9 @@ _MEMORY_SIZE = 2**24
 # are far from all others damping hides the small curvature that the others have.
 _LESS_DAMPING = 0.3
 # Iterations after which a T is too old to vouch for a small gap, and the share of the cost so far
-# at which a fresh one is made to confirm it.
+# at which a fresh one, without damping, is made to confirm it.
 _OLD = 8
-_CONFIRMATION = 0.25
+_CONFIRMATION = 0.3
 # A better kind of T is waited for if it costs less than so many refreshes of the present one.
 _WORTH_WAITING = 5
 # A fresh T that changes the estimated gap by less than this factor was not needed.
@@ -157,17 +157,22 @@ class _Run:
     def _is_old(self):
         """Whether the estimate of the gap should be confirmed by a fresh change of variables.
 
-        It should if the present one was made many iterations ago and a fresh one costs little.
+        It should if the present one was made many iterations ago, or with damping, and a fresh
+        one costs little. Without a penalty curvature may vanish on the way to a minimum at
+        infinity, as fast as the gap does: there it should at any cost.
         """
+        age = self._n_iter - self._made_at
+        if self._objective.lam == 0:
+            return self._damping > 0 or age > 1
         cost = self._ladder.cost(self._next_rung())
-        return self._n_iter - self._made_at > _OLD and cost <= _CONFIRMATION * self._spent
+        return (self._damping > 0 or age > _OLD) and cost <= _CONFIRMATION * self._spent
 
     def _refreshed(self, stage):
         """The stage that goes on with a fresh change of variables, if possible a better one."""
         rung = self._next_rung()
         if self._curvature.objective is not stage.objective:
             self._curvature = Curvature(stage.objective)
-        self._damping *= _LESS_DAMPING
+        self._damping *= 0.0 if stage.is_within(self._tol) else _LESS_DAMPING
         T = rung.make(self._curvature, stage.theta, self._damping)
         fresh = stage.with_variables(T)
         change = fresh.raw_gap / max(stage.raw_gap, np.finfo(float).tiny)

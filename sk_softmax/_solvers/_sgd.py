@@ -135,6 +135,8 @@ class SGD:
         theta = run.state.solution()
         with _checked():
             value, _ = objective.value_and_gradient(theta)
+        if reason is not StopReason.CALLBACK and objective.is_separated(value):
+            reason = StopReason.SEPARABLE
         converged = reason is StopReason.NO_IMPROVEMENT
         return SolverResult(theta, value, n_iter, converged, reason)
 
