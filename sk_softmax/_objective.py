@@ -197,8 +197,26 @@ class Objective:
         one half, for multiples of that theta then bring f to zero. One row below it would
         alone contribute s_i log 2. Targets other than one-hot keep it finite.
         """
-        one_hot = self.y.ndim == 1 and self.label_smoothing == 0
-        return one_hot and self.lam == 0 and value < float(self.s.min()) * np.log(2)
+        return self.may_be_separated and value < float(self.s.min()) * np.log(2)
+
+    def gains_along(self, step):
+        """The most logits that a row's label gains on another class along a step, and loses."""
+        logits = self.logits_at(step)
+
+        def extremes(blocks):
+            gain = loss = 0.0
+            for rows, X in blocks:
+                Z = logits(self.in_dtype(X))
+                gains = Z[self.y[rows], np.arange(Z.shape[1])] - Z
+                gain, loss = max(gain, gains.max()), max(loss, -gains.min())
+            return gain, loss
+
+        return np.max(self.threads.map(extremes, self._parts), axis=0)
+
+    @property
+    def may_be_separated(self):
+        """Whether hyperplanes that separate classes would leave f without a minimum."""
+        return self.lam == 0 and self.y.ndim == 1 and self.label_smoothing == 0
 
     def value_and_gradient(self, theta):
         """``f(theta)`` and its flat gradient, both float64."""

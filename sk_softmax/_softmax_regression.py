@@ -37,8 +37,8 @@ _NOT_CONVERGED = {
         "can get no nearer to the minimum in floating point; increase tol, or scale the features"
     ),
     StopReason.SEPARABLE: (
-        "stopped after {n_iter} {unit}: hyperplanes separate the classes, so that without a "
-        "penalty the minimum is at infinity; set C to a finite number"
+        "stopped after {n_iter} {unit}: hyperplanes separate some classes, at least in part, so "
+        "that without a penalty the minimum is at infinity; set C to a finite number"
     ),
     StopReason.DIVERGED: (
         'diverged after {n_iter} {unit}; lower learning_rate or leave it at "auto", and scale '

@@ -209,6 +209,40 @@ def test_separable_classes_without_a_penalty_have_their_minimum_at_infinity(rows
     assert model.score(X, y) == 1
 
 
+def partly_separable():
+    """Problems in which some rows are separated from the others, and these overlap."""
+    X, y = make_problem(0, n=300)
+    some = np.arange(300) % 10 == 0
+    return {
+        "one species": load_iris(return_X_y=True),
+        "ties": (np.array([[-2.0], [-1], [0], [0], [1], [2]]), np.array([0, 0, 0, 1, 1, 1])),
+        "a category of one class": (np.column_stack([X, some & (y == 0)]), y),
+        "a category of two classes": (np.column_stack([X, some & (y > 0)]), y),
+        "a column": (np.column_stack([X, X[:, 0] + 1e3 * (y == 2)]), y),
+    }
+
+
+@pytest.mark.parametrize("name", partly_separable())
+@pytest.mark.parametrize("tol", [1e-4, 1e-6, 1e-9])
+def test_classes_separable_in_part_have_their_minimum_at_infinity(name, tol):
+    X, y = partly_separable()[name]
+    model = SoftmaxRegression("lbfgs", C=np.inf, tol=tol)
+    with pytest.warns(ConvergenceWarning, match="at least in part"):
+        model.fit(X, y)
+    assert model.stop_reason_ == "separable"
+    assert not model.converged_
+    assert SoftmaxRegression("lbfgs", C=1e3).fit(X, y).converged_
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("n", [60, 500])
+def test_overlapping_classes_are_not_taken_for_separable(seed, n):
+    X, y = make_problem(seed, n=n)
+    X[:, 0] = np.random.default_rng(seed).standard_cauchy(n)
+    model = SoftmaxRegression("lbfgs", C=np.inf, tol=1e-3).fit(X, y)
+    assert model.stop_reason_ == "tol"
+
+
 def test_classes_that_overlap_have_a_minimum_without_a_penalty():
     X, y = load_iris(return_X_y=True)
     model = SoftmaxRegression("lbfgs", C=np.inf, tol=1e-10).fit(X[50:], y[50:])
