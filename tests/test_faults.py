@@ -168,9 +168,7 @@ def test_a_first_call_that_fails_leaves_nothing(monkeypatch, error, call):
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("k", [1, 3, 8])
 @pytest.mark.parametrize("what", ["value", "gradient"])
-def test_evaluations_that_are_not_finite_in_the_middle(
-    monkeypatch, one_model, state_of, bad, k, what
-):
+def test_evaluations_that_are_not_finite(monkeypatch, one_model, state_of, bad, k, what):
     X, y = make_problem(1, n=200)
     original, calls = Objective.value_and_gradient, []
 
