@@ -78,10 +78,9 @@ def stream(rows=10_000_000, chunk=100_000):
         model.partial_fit(X, y, classes=[0, 1, 2])
     truth = W - W.mean(axis=1, keepdims=True)
     error = np.abs(model.coef_ - truth.T).max()
-    seconds = time.perf_counter() - start
     print(
-        f"stream: {rows:,} rows in {seconds:.0f} s, generating them included; {resident() - before:.0f}"
-        f" MiB more than before; coefficients off by {error:.3f}"
+        f"stream: {rows:,} rows in {time.perf_counter() - start:.0f} s, generating them included; "
+        f"{resident() - before:.0f} MiB more than before; coefficients off by {error:.3f}"
     )
     assert error < 0.05
 
