@@ -62,9 +62,8 @@ def memory(fits=1000):
             model.predict_proba(X)
             if i in (fits // 10, fits - 1):
                 sizes.append(resident())
-        print(
-            f"memory: {solver}, {sizes[0]:.1f} MiB after {fits // 10} fits, {sizes[1]:.1f} after all"
-        )
+        early, late = (f"{size:.1f} MiB" for size in sizes)
+        print(f"memory: {solver}, {early} after {fits // 10} fits, {late} after {fits}")
         assert sizes[1] - sizes[0] < 5
 
 
