@@ -305,7 +305,7 @@ class SoftmaxRegression(
             with positive weight, labels that are not classes; or if "sgd" diverges because
             the learning rate is too large.
         FloatingPointError
-            If the objective overflows because values in X are too large.
+            If squares of values in X overflow, or vanish where no penalty makes up for it.
 
         Warns
         -----

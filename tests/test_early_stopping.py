@@ -125,3 +125,12 @@ def test_too_small_a_fraction():
     X, y = make_problem(5)
     with pytest.raises(ValueError, match="validation_fraction"):
         SoftmaxRegression(early_stopping=True, validation_fraction=0.001).fit(X, y)
+
+
+@solvers
+def test_a_class_with_a_single_row_stays_in_training(solver):
+    X, y = make_problem(6, n=200)
+    y = np.where(np.arange(200) == 77, 7, y)
+    model = SoftmaxRegression(solver, early_stopping=True, random_state=0).fit(X, y)
+    assert model.classes_.tolist() == [0, 1, 2, 7]
+    assert np.isfinite(model.intercept_).all()

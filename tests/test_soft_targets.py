@@ -134,3 +134,21 @@ def test_class_weights_apply_to_what_probabilities_expect(class_weight):
 def test_what_are_no_probabilities(Q, message):
     with pytest.raises(ValueError, match=message):
         SoftmaxRegression().fit([[0.0], [1.0]], Q)
+
+
+@solvers
+@pytest.mark.parametrize("n_columns", [2, 4])
+def test_probabilities_of_another_number_of_classes(solver, n_columns):
+    """What was learned from three columns is not told by two or four."""
+    X, y = make_problem(5)
+    Q = random_targets(5, len(y), n_columns)
+    model = SoftmaxRegression(solver, random_state=0)
+    model.partial_fit(X, np.eye(3)[y], classes=[0, 1, 2])
+    if n_columns == 4:
+        with pytest.raises(ValueError, match=r"not among the classes: \[3\]"):
+            model.partial_fit(X, Q)
+        with pytest.raises(ValueError, match=r"not among the classes: \[3\]"):
+            model.fit(X, y, X_val=X, y_val=Q)
+    else:  # two columns are the first two classes, as for labels
+        model.partial_fit(X, Q)
+        assert model.classes_.tolist() == [0, 1, 2]

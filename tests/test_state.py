@@ -244,6 +244,18 @@ def test_copies_predict_the_same_bits(solver, way, state_of, tmp_path):
     np.testing.assert_array_equal(twin.predict(X), model.predict(X))
 
 
+@solvers
+def test_a_skops_file_predicts_the_same_bits(solver):
+    skops_io = pytest.importorskip("skops.io")
+    X, y = make_problem(0)
+    model = estimator(solver).fit(X, np.array(["a", "b", "c"])[y])
+    data = skops_io.dumps(model)
+    assert skops_io.get_untrusted_types(data=data) == ["sk_softmax.SoftmaxRegression"]
+    twin = skops_io.loads(data, trusted=["sk_softmax.SoftmaxRegression"])
+    np.testing.assert_array_equal(twin.predict_proba(X), model.predict_proba(X))
+    np.testing.assert_array_equal(twin.predict(X), model.predict(X))
+
+
 def test_a_pickle_goes_by_the_public_path():
     assert b"sk_softmax._" not in pickle.dumps(SoftmaxRegression().fit(*make_problem(0)))
 

@@ -1,10 +1,15 @@
+import gc
+import multiprocessing
+import os
 import threading
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 from reference import make_problem
+from sklearn.model_selection import GridSearchCV
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from sk_softmax import SoftmaxRegression
@@ -180,6 +185,61 @@ def test_worker_processes_give_the_same_numbers():
     model.fit(X, y)
     for worker in fitted:
         np.testing.assert_array_equal(worker.coef_, model.coef_)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
+def test_a_fork_after_a_fit_gives_the_same_numbers():
+    """A child has none of the threads of its parent, and must not wait for them."""
+    expected = fit_and_predict("lbfgs", 0)
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        found = pool.starmap_async(fit_and_predict, [("lbfgs", 0)] * 4).get(timeout=120)
+    for P in found:
+        np.testing.assert_array_equal(P, expected)
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_a_search_in_parallel_finds_the_same_numbers(backend):
+    X, y = make_problem(0, n=200)
+    grid = {"C": [0.01, 1.0, 100.0]}
+    searches = []
+    for n_jobs in (1, 2):
+        search = GridSearchCV(SoftmaxRegression(), grid, cv=3, n_jobs=n_jobs)
+        with parallel_config(backend=backend):
+            searches.append(search.fit(X, y))
+    alone, together = searches
+    np.testing.assert_array_equal(
+        alone.cv_results_["mean_test_score"], together.cv_results_["mean_test_score"]
+    )
+    np.testing.assert_array_equal(alone.best_estimator_.coef_, together.best_estimator_.coef_)
+
+
+def test_eight_threads_predict_with_one_model():
+    X, y = make_problem(0, n=2000)
+    model = SoftmaxRegression().fit(X, y)
+    expected = model.predict_proba(X)
+    with ThreadPoolExecutor(8) as executor:
+        found = list(executor.map(lambda _: model.predict_proba(X), range(64)))
+    for P in found:
+        np.testing.assert_array_equal(P, expected)
+
+
+def test_many_fits_leave_no_memory_behind():
+    """The hundredth fit ends with what the tenth did, but for some kilobytes of caches."""
+    X, y = make_problem(0)
+
+    def allocated_after(fits):
+        for i in range(fits):
+            SoftmaxRegression(("lbfgs", "sgd")[i % 2], max_iter=5, tol=None).fit(X, y)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        first, last = allocated_after(10), allocated_after(90)
+    finally:
+        tracemalloc.stop()
+    assert last - first < 100_000
 
 
 def test_a_nested_map_does_not_wait_for_itself(threads):

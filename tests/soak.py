@@ -1,0 +1,100 @@
+"""Long and large runs, each with the figures that it prints.
+
+    python tests/soak.py              # all of them, about ten minutes on two cores
+    python tests/soak.py threads      # one
+
+threads   eight threads fit and predict for a minute; every number is as if alone
+memory    1,000 fits of each solver; the memory of the process afterwards
+stream    10 million rows of 20 features through partial_fit, in chunks
+large     200,000 x 500 dense by "lbfgs"; its memory beside the documented bound
+"""
+
+import resource
+import sys
+import threading
+import time
+
+import numpy as np
+from reference import make_problem
+from test_memory import allowed, extra_memory
+
+from sk_softmax import SoftmaxRegression
+
+
+def resident():
+    """Mebibytes of the process now."""
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * resource.getpagesize() / 2**20
+
+
+def threads(seconds=60):
+    problems = [make_problem(seed, n=300, p=8) for seed in range(8)]
+
+    def work(seed):
+        X, y = problems[seed]
+        model = SoftmaxRegression(("lbfgs", "sgd")[seed % 2], tol=None, max_iter=15, random_state=0)
+        return model.fit(X, y).predict_proba(X)
+
+    expected = [work(seed) for seed in range(8)]
+    deadline, counts, wrong = time.monotonic() + seconds, [0] * 8, []
+
+    def run(seed):
+        while time.monotonic() < deadline:
+            if not np.array_equal(work(seed), expected[seed]):
+                wrong.append(seed)
+            counts[seed] += 1
+
+    workers = [threading.Thread(target=run, args=(seed,)) for seed in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    print(f"threads: {sum(counts)} fits in eight threads, {len(wrong)} of them different")
+    assert not wrong
+
+
+def memory(fits=1000):
+    X, y = make_problem(0)
+    for solver in ("lbfgs", "sgd"):
+        sizes = []
+        for i in range(fits):
+            model = SoftmaxRegression(solver, tol=None, max_iter=10).fit(X, y)
+            model.predict_proba(X)
+            if i in (fits // 10, fits - 1):
+                sizes.append(resident())
+        early, late = (f"{size:.1f} MiB" for size in sizes)
+        print(f"memory: {solver}, {early} after {fits // 10} fits, {late} after {fits}")
+        assert sizes[1] - sizes[0] < 5
+
+
+def stream(rows=10_000_000, chunk=100_000):
+    rng = np.random.default_rng(0)
+    W, start = rng.standard_normal((20, 3)), time.perf_counter()
+    model, before = SoftmaxRegression(random_state=0), resident()
+    for _ in range(rows // chunk):
+        X = rng.standard_normal((chunk, 20))
+        y = (X @ W + rng.gumbel(size=(chunk, 3))).argmax(axis=1)
+        model.partial_fit(X, y, classes=[0, 1, 2])
+    truth = W - W.mean(axis=1, keepdims=True)
+    error = np.abs(model.coef_ - truth.T).max()
+    print(
+        f"stream: {rows:,} rows in {time.perf_counter() - start:.0f} s, generating them included; "
+        f"{resident() - before:.0f} MiB more than before; coefficients off by {error:.3f}"
+    )
+    assert error < 0.05
+
+
+def large():
+    X, y = make_problem(0, n=200_000, p=500)
+    start = time.perf_counter()
+    extra, bound = extra_memory(X, y, "lbfgs"), allowed(X, 3)
+    print(
+        f"large: {X.nbytes / 2**20:.0f} MiB of X, {extra / 2**20:.0f} MiB beyond them, "
+        f"{bound / 2**20:.0f} allowed; {time.perf_counter() - start:.0f} s"
+    )
+    assert extra < bound
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or ["threads", "memory", "stream", "large"]:
+        globals()[name]()
