@@ -1,6 +1,7 @@
 """The estimator: validate, build the objective, solve, unpack."""
 
 import copy
+import functools
 import warnings
 from dataclasses import fields, replace
 from numbers import Integral, Real
@@ -558,10 +559,20 @@ class SoftmaxRegression(
             "intercept_": intercept.astype(dtype),
         }
 
+    def __setstate__(self, state):
+        """Restore a model; parameters that its version did not have get their defaults."""
+        super().__setstate__({**_parameter_defaults(), **state})
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+@functools.cache
+def _parameter_defaults():
+    """The parameters of the constructor by name."""
+    return SoftmaxRegression().get_params()
 
 
 def _penalty_of_mean(C, total_weight):
