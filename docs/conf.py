@@ -13,6 +13,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "numpydoc",
+    "matplotlib.sphinxext.plot_directive",
     "myst_parser",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
@@ -30,6 +31,9 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 copybutton_exclude = ".linenos, .gp, .go"
 
+plot_include_source = True
+plot_html_show_formats = plot_html_show_source_link = False
+
 # Links into other projects' documentation need their inventories from the network.
 if os.environ.get("SK_SOFTMAX_DOCS_ONLINE"):
     extensions.append("sphinx.ext.intersphinx")
@@ -44,8 +48,10 @@ sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"plot_",
-    "ignore_pattern": r"images\.py",
+    "within_subsection_order": "FileNameSortKey",
+    "ignore_pattern": r"(^|[/\\])images\.py",
     "download_all_examples": False,
+    "remove_config_comments": True,
     "show_memory": False,
     "show_signature": False,
     "write_computation_times": False,

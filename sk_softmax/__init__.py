@@ -1,13 +1,21 @@
 """Softmax (multinomial logistic) regression for scikit-learn."""
 
+from sk_softmax._displays import CoefficientDisplay, PredictionDisplay, TrainingDisplay
 from sk_softmax._gradient_check import GradientCheck, check_gradient
 from sk_softmax._softmax_regression import SoftmaxRegression
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["GradientCheck", "SoftmaxRegression", "check_gradient"]
+__all__ = [
+    "CoefficientDisplay",
+    "GradientCheck",
+    "PredictionDisplay",
+    "SoftmaxRegression",
+    "TrainingDisplay",
+    "check_gradient",
+]
 
 # Pickles and skops files store the import path of a class; this one is frozen.
-for _public in (GradientCheck, SoftmaxRegression, check_gradient):
-    _public.__module__ = __name__
+for _public in __all__:
+    globals()[_public].__module__ = __name__
 del _public

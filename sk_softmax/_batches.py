@@ -6,11 +6,13 @@ mean weight, has the gradient of f as its expectation; and every row occurs exac
 
 Gathering rows one batch at a time would cost as much as computing with them. They are
 gathered a chunk of batches at a time, and where there are two threads one of them gathers
-the next chunk while the other computes. The order does not depend on that.
+the next chunk while the other computes. The order does not depend on that. Chunks take turns
+in two buffers: fresh memory would cost more than the gathering itself.
 """
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 from scipy import sparse
@@ -24,15 +26,21 @@ class Batch:
     """m rows `X` (m, p) with `weights` (m,) and weighted targets `Q` (K, m).
 
     ``weights[i] = s_i / (m mean(s))`` and ``Q[k, i] = weights[i] q_ik``: the residuals
-    ``weights P - Q`` times X are the gradient's unbiased estimate.
+    ``weights P - Q`` times X are the gradient's unbiased estimate. `true` (m,) are the places
+    of the rows' most probable classes in a flat array like Q.
     """
 
     X: np.ndarray | sparse.csr_array
     weights: np.ndarray
     Q: np.ndarray
+    true: np.ndarray
 
-    def loss_and_gradient(self, W, b, G_W, g_b):
-        """Mean loss of the batch at W (p, K) and b (K, 1), and its gradient into G_W and g_b.
+    def gradient(self, W, b, G_W, g_b, true_logit, normaliser):
+        """Write the gradient of the mean loss at W (p, K) and b (K, 1) into G_W and g_b.
+
+        With Z the logits less each row's largest, also write ``Z[true]`` and the sums of
+        ``exp(Z)``, both (m,), and return ``sum(Q Z)``: the mean loss is that of
+        ``weights log(normaliser)`` less this.
 
         The softmax runs on classes by rows, see `_softmax`, the products on rows by classes,
         whose few contiguous columns BLAS multiplies fastest. Without an intercept b and g_b
@@ -42,9 +50,10 @@ class Batch:
         if b is not None:
             Z += b
         Z -= np.maximum.reduce(Z, axis=0)
-        true_logits = np.vdot(self.Q, Z)
+        Z.take(self.true, out=true_logit, mode="clip")
+        target_logits = np.vdot(self.Q, Z)
         np.exp(Z, out=Z)
-        normaliser = np.add.reduce(Z, axis=0)
+        np.add.reduce(Z, axis=0, out=normaliser)
         Z *= self.weights / normaliser
         Z -= self.Q
         residuals = np.ascontiguousarray(Z.T)
@@ -54,7 +63,7 @@ class Batch:
             G_W[:] = self.X.T @ residuals
         if b is not None:
             np.add.reduce(Z, axis=1, out=g_b)
-        return float(np.dot(self.weights, np.log(normaliser)) - true_logits)
+        return float(target_logits)
 
 
 class Batches:
@@ -76,9 +85,10 @@ class Batches:
         n, size = self._objective.n_samples, self.batch_size
         whole = n - n % size  # a smaller last batch is a chunk of its own
         starts = range(0, whole, self._chunk_rows)
-        tasks = [(order[i : min(i + self._chunk_rows, whole)], size) for i in starts]
+        buffers = cycle(self._buffers())
+        tasks = [(order[i : min(i + self._chunk_rows, whole)], size, next(buffers)) for i in starts]
         if whole < n:
-            tasks.append((order[whole:], n - whole))
+            tasks.append((order[whole:], n - whole, next(buffers)))
         if not self._prefetches:
             for task in tasks:
                 yield from self._gather(*task)
@@ -90,18 +100,30 @@ class Batches:
                 yield from chunk
             yield from following.result()
 
-    def _gather(self, rows, size):
+    def _buffers(self):
+        """Memory for the rows of two chunks, where rows are contiguous."""
+        objective = self._objective
+        if objective.is_sparse or not objective.X.flags.c_contiguous:
+            return None, None
+        return np.empty((2, self._chunk_rows, objective.n_features), dtype=objective.X.dtype)
+
+    def _gather(self, rows, size, buffer):
         """The batches of a chunk, `size` rows each."""
         objective = self._objective
-        X = objective.X[rows] if objective.is_sparse else objective.X.take(rows, axis=0)
+        if objective.is_sparse or not objective.X.flags.c_contiguous:
+            X = objective.X[rows]  # `take` would first copy the whole of X
+        else:  # a mode other than "raise" writes to the buffer itself
+            X = objective.X.take(rows, axis=0, out=buffer[: len(rows)], mode="clip")
         X = objective.in_dtype(X)
         y, weights = objective.y[rows], self._weights(rows, size)
         number = len(rows) // size
         Q = self._weighted_targets(y, weights, number)
+        position = np.arange(len(rows)) % size
+        true = (y if y.ndim == 1 else y.argmax(axis=1)) * size + position
         if number == 1:
-            return [Batch(X, weights, Q[0])]
-        edges = range(0, len(rows), size)
-        return [Batch(X[i : i + size], weights[i : i + size], q) for i, q in zip(edges, Q)]  # noqa: B905
+            return [Batch(X, weights, Q[0], true)]
+        edges = [slice(i, i + size) for i in range(0, len(rows), size)]
+        return [Batch(X[i], weights[i], q, true[i]) for i, q in zip(edges, Q, strict=True)]
 
     def _weighted_targets(self, y, weights, number):
         """``weights_i q_ik`` of a chunk, (number, K, m), from codes or probabilities."""

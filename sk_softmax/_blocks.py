@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numpy as np
 from scipy import sparse
 
 
@@ -28,3 +29,12 @@ def rows_view(X, rows):
 def times_rows(R, X):
     """``R @ X`` for R (K, m) and the rows X (m, p) of a block."""
     return (X.T @ R.T).T if sparse.issparse(X) else R @ X
+
+
+def is_mapped(X):
+    """Whether an array, or what it is a view of, is a memory map."""
+    while isinstance(X, np.ndarray):
+        if isinstance(X, np.memmap):
+            return True
+        X = X.base
+    return False

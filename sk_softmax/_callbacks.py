@@ -1,8 +1,22 @@
-"""What happens after every iteration: the record and the line that `verbose` prints."""
+"""What happens after every iteration: the record, the line that `verbose` prints, callbacks.
+
+All that is known here of `sklearn.callback`, which came with scikit-learn 1.9.
+"""
 
 import time
 
 import numpy as np
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:
+
+    class CallbackSupportMixin:
+        """Before scikit-learn 1.9 there is no `set_callbacks`."""
+
+    def with_callbacks(method):
+        """Before scikit-learn 1.9 nothing is to be torn down."""
+        return method
 
 
 class IterationRecorder:
@@ -16,30 +30,89 @@ class IterationRecorder:
         0 for silence, otherwise a line for each iteration.
     validation : Validation or None
         Scores each iteration on held-out rows, and may stop the solver.
+    callback : callable or None
+        Is called with the function that returns theta, and may stop the solver.
     """
 
-    def __init__(self, metrics, verbose=0, validation=None):
+    def __init__(self, metrics, verbose=0, validation=None, callback=None):
         held_out = () if validation is None else validation.metrics
         self._names = ("n_iter", *metrics, *held_out, "time")
-        self._verbose, self._validation = verbose, validation
+        self._verbose, self._validation, self._callback = verbose, validation, callback
         self._start = time.perf_counter()
-        self._rows = []
+        self._rows, self._rows_within = [], []
 
     def __call__(self, state):
-        """Record; ask the solver to stop if the validation says so."""
+        """Record; ask the solver to stop if the validation or a callback says so."""
         row = {"n_iter": state.n_iter, **state.metrics}
         if self._validation is not None:
-            row |= self._validation.score(state.theta)
+            score = self._validation.score if state.within_epoch else self._validation.judge
+            row |= score(state.theta)
         row["time"] = time.perf_counter() - self._start
+        if state.within_epoch:
+            self._rows_within.append(row)
+            return False
         self._rows.append(row)
         if self._verbose:
             columns = (f"{name} {_text(row[name])}" for name in self._names[1:])
             print(f"[SoftmaxRegression] iteration {state.n_iter}: " + ", ".join(columns))
-        return self._validation is not None and self._validation.should_stop
+        stop = self._callback is not None and self._callback(state.get_theta)
+        return stop or (self._validation is not None and self._validation.should_stop)
 
     def history(self):
         """The record as a dict of arrays of equal length."""
-        return {name: np.array([row[name] for row in self._rows]) for name in self._names}
+        return self._arrays(self._rows)
+
+    def batch_history(self):
+        """The record of what lies within epochs, likewise."""
+        return self._arrays(self._rows_within)
+
+    def _arrays(self, rows):
+        return {name: np.array([row[name] for row in rows]) for name in self._names}
+
+
+class FitTask:
+    """A fit as the callbacks of its estimator see it: a task, with a subtask per iteration.
+
+    Its callbacks are told that it has begun. The method that makes it is to be decorated by
+    `with_callbacks`.
+
+    Parameters
+    ----------
+    estimator : SoftmaxRegression
+        May have callbacks.
+    name : str
+        Of the method.
+    X, y, sample_weight
+        As they were given to the method.
+    max_subtasks : int
+        The number of iterations at most.
+    """
+
+    def __init__(self, estimator, name, X, y, sample_weight, max_subtasks=0):
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        self._arguments = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        self._context = None
+        if hasattr(estimator, "_skl_callbacks"):
+            self._context = estimator._init_callback_context(name, max_subtasks=max_subtasks)
+            self._context.call_on_fit_task_begin(**self._arguments)
+
+    def iteration(self, get_attributes):
+        """Tell that an iteration has led to some fitted attributes; whether to stop there."""
+        if self._context is None:
+            return False
+        # Begun only now: that there would be another iteration was not known before.
+        subtask = self._context.subcontext("iteration")
+        subtask.call_on_fit_task_begin(**self._arguments)
+        return subtask.call_on_fit_task_end(
+            **self._arguments, reconstruction_attributes=get_attributes
+        )
+
+    def end(self, attributes):
+        """Tell that the fit has ended with some fitted attributes."""
+        if self._context is not None:
+            self._context.call_on_fit_task_end(
+                **self._arguments, reconstruction_attributes=attributes
+            )
 
 
 def _text(value):

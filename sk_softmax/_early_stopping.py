@@ -22,8 +22,6 @@ class Validation:
 
     def __init__(self, objective, tol, patience):
         self._objective, self._tol, self._patience = objective, tol, patience
-        codes = objective.y if objective.y.ndim == 1 else objective.y.argmax(axis=1)
-        self._codes = codes
         self._waited = 0
         self.best_loss, self.best_theta = np.inf, None
 
@@ -32,26 +30,31 @@ class Validation:
         """Whether the loss has not improved for as long as patience lasts."""
         return self._patience is not None and self._waited >= self._patience
 
+    def judge(self, theta):
+        """The `score` at theta; remembers the best theta, and how often there was none better."""
+        scores = self.score(theta)
+        loss = scores["validation_loss"]
+        improved = loss < self.best_loss - self._tol * abs(self.best_loss)
+        self._waited = 0 if improved or self.best_theta is None else self._waited + 1
+        if loss < self.best_loss or self.best_theta is None:
+            self.best_loss, self.best_theta = loss, np.array(theta)
+        return scores
+
     def score(self, theta):
-        """Mean cross-entropy and accuracy at theta, by name; remembers the best."""
+        """Mean cross-entropy and accuracy at theta, by name."""
         objective = self._objective
         logits = objective.logits_at(theta)
 
         def part_sums(blocks):
             loss = correct = 0.0
             for rows, X in blocks:
-                Z = logits(objective.in_dtype(X))
-                s = objective.s[rows]
-                correct += float(s @ (Z.argmax(axis=0) == self._codes[rows]))
-                loss += cross_entropy(Z, objective.y[rows], s, objective.label_smoothing)
+                Z, s = logits(objective.in_dtype(X)), objective.s[rows]
+                sums = cross_entropy(Z, objective.y[rows], s, objective.label_smoothing)
+                loss += sums[0]
+                correct += sums[1]
             return loss, correct
 
-        loss, accuracy = objective.map_parts(part_sums)
-        improved = loss < self.best_loss - self._tol * abs(self.best_loss)
-        self._waited = 0 if improved or self.best_theta is None else self._waited + 1
-        if loss < self.best_loss or self.best_theta is None:
-            self.best_loss, self.best_theta = loss, np.array(theta)
-        return dict(zip(self.metrics, (loss, accuracy), strict=True))
+        return dict(zip(self.metrics, objective.map_parts(part_sums), strict=True))
 
 
 def split_rows(y, fraction, random_state):

@@ -24,11 +24,12 @@ probabilities that was given; H the cross-entropy; the intercept is not penalise
 """
 
 import copy
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 
-from sk_softmax._blocks import rows_view, slices, times_rows
+from sk_softmax._blocks import is_mapped, rows_view, slices, times_rows
 from sk_softmax._column_sums import ColumnSums
 from sk_softmax._softmax import cross_entropy
 
@@ -51,6 +52,14 @@ TOO_SMALL = (
     "Values in X are too small: the square of a column vanishes. Rescale X, for example with "
     "StandardScaler."
 )
+
+
+class Evaluation(NamedTuple):
+    """f and its flat gradient at some theta, and the weighted share of rows that it gets right."""
+
+    value: float
+    gradient: np.ndarray
+    accuracy: float
 
 
 class Objective:
@@ -111,6 +120,16 @@ class Objective:
         if self.y.ndim == 2:
             other.y = self.y.astype(dtype)
         return other
+
+    def by_rows(self):
+        """The objective with the values of each row of X side by side in memory, for random access.
+
+        Where columns are side by side instead, as in most data frames, that takes a copy. A
+        memory map is left as it is.
+        """
+        if self.is_sparse or is_mapped(self.X) or abs(self.X.strides[0]) >= abs(self.X.strides[1]):
+            return self
+        return self.with_columns(np.ascontiguousarray(self.X))
 
     def with_columns(self, X):
         """The objective of the same rows described by other columns."""
@@ -178,39 +197,65 @@ class Objective:
         one half, for multiples of that theta then bring f to zero. One row below it would
         alone contribute s_i log 2. Targets other than one-hot keep it finite.
         """
-        one_hot = self.y.ndim == 1 and self.label_smoothing == 0
-        return one_hot and self.lam == 0 and value < float(self.s.min()) * np.log(2)
+        return self.may_be_separated and value < float(self.s.min()) * np.log(2)
+
+    def gains_along(self, step):
+        """The most logits that a row's label gains on another class along a step, and loses."""
+        logits = self.logits_at(step)
+
+        def extremes(blocks):
+            gain = loss = 0.0
+            for rows, X in blocks:
+                Z = logits(self.in_dtype(X))
+                gains = Z[self.y[rows], np.arange(Z.shape[1])] - Z
+                gain, loss = max(gain, gains.max()), max(loss, -gains.min())
+            return gain, loss
+
+        return np.max(self.threads.map(extremes, self._parts), axis=0)
+
+    @property
+    def may_be_separated(self):
+        """Whether hyperplanes that separate classes would leave f without a minimum."""
+        return self.lam == 0 and self.y.ndim == 1 and self.label_smoothing == 0
 
     def value_and_gradient(self, theta):
         """``f(theta)`` and its flat gradient, both float64."""
+        value, gradient, _ = self.evaluate(theta)
+        return value, gradient
+
+    def evaluate(self, theta):
+        """The `Evaluation` at theta; all its parts are float64."""
         logits = self.logits_at(theta)
         penalty, G = self._penalty(theta)
         if self.is_sparse:
-            return penalty + self._add_sparse_rows(logits, G), G.ravel()
+            loss, accuracy = self._add_sparse_rows(logits, G)
+            return Evaluation(penalty + loss, G.ravel(), accuracy)
 
         def part_sums(blocks):
-            loss, G = 0.0, np.zeros(self.shape)
+            loss, accuracy, G = 0.0, 0.0, np.zeros(self.shape)
             for rows, X in blocks:
                 X = self.in_dtype(X)
-                loss += self._add_block(X, self.y[rows], self.s[rows], logits, G)
-            return loss, G
+                sums = self._add_block(X, self.y[rows], self.s[rows], logits, G)
+                loss += sums[0]
+                accuracy += sums[1]
+            return loss, accuracy, G
 
-        loss, G_loss = self.map_parts(part_sums)
+        loss, accuracy, G_loss = self.map_parts(part_sums)
         G += G_loss
-        return penalty + loss, G.ravel()
+        return Evaluation(penalty + loss, G.ravel(), accuracy)
 
     def _add_sparse_rows(self, logits, G):
-        """Add the gradient of all rows' loss to `G`; return the loss."""
+        """Add the gradient of all rows' loss to `G`; return the loss and the accuracy."""
 
         def residuals(rows, X):
             Z = logits(self.in_dtype(X))
-            loss = cross_entropy(Z, self.y[rows], self.s[rows], self.label_smoothing)
-            return Z, (loss, Z.sum(axis=1, dtype=np.float64))
+            sums = cross_entropy(Z, self.y[rows], self.s[rows], self.label_smoothing)
+            return Z, (*sums, Z.sum(axis=1, dtype=np.float64))
 
         sums = self.column_sums.add(residuals, self.dtype, G[:, : self.n_features])
         if self.fit_intercept:
-            G[:, -1] += sum(residual for _, residual in sums)
-        return sum(loss for loss, _ in sums)
+            G[:, -1] += sum(residual for *_, residual in sums)
+        return sum(loss for loss, *_ in sums), sum(correct for _, correct, _ in sums)
 
     def batch_value_and_gradient(self, theta, rows):
         """`value_and_gradient` estimated without bias from an array of `rows`.
@@ -221,7 +266,7 @@ class Objective:
         penalty, G = self._penalty(theta)
         s = self.s[rows] * self.dtype.type(self.n_samples / len(rows))
         X = self.in_dtype(self.X[rows])
-        loss = self._add_block(X, self.y[rows], s, self.logits_at(theta), G)
+        loss, _ = self._add_block(X, self.y[rows], s, self.logits_at(theta), G)
         return penalty + loss, G.ravel()
 
     def logits_at(self, theta):
@@ -242,13 +287,13 @@ class Objective:
         return X.astype(self.dtype, copy=False)
 
     def _add_block(self, X, y, s, logits, G):
-        """Add one block's gradient to `G`; return its loss."""
+        """Add one block's gradient to `G`; return its loss and the weight that it gets right."""
         Z = logits(X)
-        loss = cross_entropy(Z, y, s, self.label_smoothing)
+        sums = cross_entropy(Z, y, s, self.label_smoothing)
         G[:, : self.n_features] += times_rows(Z, X)
         if self.fit_intercept:
             G[:, -1] += Z.sum(axis=1, dtype=np.float64)
-        return loss
+        return sums
 
     def _penalty(self, theta):
         """``lam/2 ||W||^2`` and its gradient (K, p + 1)."""

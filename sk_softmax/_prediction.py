@@ -76,6 +76,31 @@ class SoftmaxPredictionMixin:
         """
         return np.ascontiguousarray(log_softmax(self._logits(X)).T)
 
+    def sparsify(self):
+        """Convert `coef_` to a sparse matrix, which takes less memory if most of it is zero.
+
+        Returns
+        -------
+        self : SoftmaxRegression
+            The fitted estimator, whose predictions are the same.
+        """
+        check_is_fitted(self)
+        self.coef_ = sparse.csr_matrix(self.coef_)
+        return self
+
+    def densify(self):
+        """Convert `coef_` to an ndarray, the inverse of `sparsify`.
+
+        Returns
+        -------
+        self : SoftmaxRegression
+            The fitted estimator, whose predictions are the same.
+        """
+        check_is_fitted(self)
+        if sparse.issparse(self.coef_):
+            self.coef_ = self.coef_.toarray()
+        return self
+
     def _logits(self, X):
         """Logits of all classes, (n_classes, n_samples)."""
         scores = self.decision_function(X)
@@ -86,7 +111,8 @@ class SoftmaxPredictionMixin:
         check_is_fitted(self)
         X, W, b = check_data(self, X), self.coef_, self.intercept_
         with np.errstate(over="ignore", invalid="ignore"):
-            scores = X @ W.T + b
+            products = X @ W.T
+            scores = (products.toarray() if sparse.issparse(products) else products) + b
         sizes, largest = np.abs(scores), np.finfo(scores.dtype).max / 4  # differences overflow too
         if sizes.max() <= largest:
             return scores
@@ -98,7 +124,7 @@ class SoftmaxPredictionMixin:
 
 def _overflowing_scores(X, W, b):
     """The scores of rows where these exceed the range of floats, less the largest of each row."""
-    X = X.toarray() if sparse.issparse(X) else X
+    X, W = (A.toarray() if sparse.issparse(A) else A for A in (X, W))
     size_W = max(np.abs(W).max(), 1)
     size_X = np.maximum(np.abs(X).max(axis=1, keepdims=True), 1)
     Z = (X / size_X) @ (W / size_W).T + b / size_X / size_W

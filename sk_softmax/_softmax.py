@@ -27,35 +27,35 @@ def softmax(Z):
 def cross_entropy(Z, y, s, smoothing=0.0):
     """Return ``sum_i s_i H(q_i, softmax(z_i))`` and turn `Z` into ``s_i (p_i - q_i)``.
 
+    The other thing returned is the sum of the s_i of the rows whose most probable class is that
+    of `y`, if they favour one at all.
+
     `Z` (K, m) holds logits on entry and the residuals, which are the gradient of the sum
     with respect to the logits, on return. `y` holds class codes (m,), which stand for
     ``q_i = (1 - smoothing) onehot(y_i) + smoothing / K``, or the q_i themselves, (m, K). `s`
-    (m,) are weights. All but codes are in the dtype of `Z`. The sum is a Python float,
-    accumulated in float64.
+    (m,) are weights. All but codes are in the dtype of `Z`. Both sums are Python floats, the
+    first accumulated in float64.
     """
     Z -= Z.max(axis=0)
-    target_logit = _target_logit(Z, y, smoothing)
+    true = (y if y.ndim == 1 else y.argmax(axis=1), np.arange(len(y)))
+    true_logit = Z[true]  # 0 where that class is the most probable one
+    if y.ndim == 2:
+        target_logit = np.einsum("km,mk->m", Z, y)
+    elif smoothing:
+        target_logit = (1 - smoothing) * true_logit + smoothing * Z.mean(axis=0)
+    else:
+        target_logit = true_logit
     np.exp(Z, out=Z)
     normaliser = Z.sum(axis=0)
-    loss = np.log(normaliser)
-    loss -= target_logit
+    loss = np.log(normaliser) - target_logit
+    correct = s @ ((true_logit == 0) & (normaliser < len(Z)))
     Z *= s / normaliser
     if y.ndim == 2:
         Z -= y.T * s
     elif smoothing:
         Z -= s * Z.dtype.type(smoothing / len(Z))
-        Z[y, np.arange(len(y))] -= s * Z.dtype.type(1 - smoothing)
+        Z[true] -= s * Z.dtype.type(1 - smoothing)
     else:
-        Z[y, np.arange(len(y))] -= s
-    return float(np.dot(loss.astype(np.float64, copy=False), s.astype(np.float64, copy=False)))
-
-
-def _target_logit(Z, y, smoothing):
-    """``sum_k q_ik z_ik``, (m,)."""
-    if y.ndim == 2:
-        return np.einsum("km,mk->m", Z, y)
-    target_logit = Z[y, np.arange(len(y))]
-    if smoothing:
-        target_logit *= 1 - smoothing
-        target_logit += smoothing * Z.mean(axis=0)
-    return target_logit
+        Z[true] -= s
+    loss = np.dot(loss.astype(np.float64, copy=False), s.astype(np.float64, copy=False))
+    return float(loss), float(correct)

@@ -12,7 +12,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from sk_softmax._callbacks import IterationRecorder
+from sk_softmax._callbacks import (
+    CallbackSupportMixin,
+    FitTask,
+    IterationRecorder,
+    with_callbacks,
+)
 from sk_softmax._early_stopping import Validation, split_rows
 from sk_softmax._objective import Objective
 from sk_softmax._prediction import SoftmaxPredictionMixin
@@ -32,8 +37,8 @@ _NOT_CONVERGED = {
         "can get no nearer to the minimum in floating point; increase tol, or scale the features"
     ),
     StopReason.SEPARABLE: (
-        "stopped after {n_iter} {unit}: hyperplanes separate the classes, so that without a "
-        "penalty the minimum is at infinity; set C to a finite number"
+        "stopped after {n_iter} {unit}: hyperplanes separate some classes, at least in part, so "
+        "that without a penalty the minimum is at infinity; set C to a finite number"
     ),
     StopReason.DIVERGED: (
         'diverged after {n_iter} {unit}; lower learning_rate or leave it at "auto", and scale '
@@ -42,7 +47,9 @@ _NOT_CONVERGED = {
 }
 
 
-class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
+class SoftmaxRegression(
+    CallbackSupportMixin, ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator
+):
     r"""Softmax regression, also known as multinomial logistic regression.
 
     Minimises, over coefficients W and intercepts b,
@@ -109,6 +116,9 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
         class with a single row keeps it.
     n_iter_no_change : int, default=5
         Epochs without progress by `tol` after which "sgd" stops, see also `early_stopping`.
+    record_batches : int, default=None
+        Every so many batches, and at the end of an epoch, "sgd" adds the mean loss and accuracy
+        of the batches since to `batch_history_`; None for never.
     warm_start : bool, default=False
         Whether `fit` starts at the previous solution, whose classes are matched by label.
     random_state : int, RandomState instance or None, default=None
@@ -143,13 +153,19 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
         Whether `tol` was met.
     stop_reason_ : str
         "tol", "max_iter", "precision" (floating point allows no further progress),
-        "separable" (the minimum is at infinity), "no_improvement", "early_stopping"
-        or "partial_fit".
+        "separable" (the minimum is at infinity), "no_improvement", "early_stopping",
+        "callback" or "partial_fit".
     history_ : dict of ndarray
         Of the last `fit`. One entry per iteration or epoch under each key: "n_iter", "loss",
-        and "time" in seconds since the start; for "lbfgs" also "gap", the estimate of f - f*,
+        "accuracy" on the training rows, weighted as they are in the loss, and "time" in
+        seconds since the start; for "lbfgs" also "gap", the estimate of f - f*,
         "n_evaluations" so far, and the kind of "preconditioner"; for "sgd" "learning_rate".
-        With rows held out also "validation_loss" and "validation_accuracy".
+        With rows held out also "validation_loss" and "validation_accuracy". Loss and accuracy
+        of an epoch of "sgd" are means over its batches, each before its step. A row for which
+        all classes are equally probable counts as wrong.
+    batch_history_ : dict of ndarray
+        If `record_batches` is set, the same for groups of so many batches; "n_iter" counts
+        epochs in fractions.
 
     See Also
     --------
@@ -178,6 +194,12 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
     0.994
     """
 
+    _doc_link_module = "sk_softmax"
+    _doc_link_template = (
+        "https://sk-softmax.readthedocs.io/en/stable/generated/"
+        "{estimator_module}.{estimator_name}.html"
+    )
+
     _parameter_constraints = {
         "solver": [StrOptions({"auto", *SOLVERS})],
         "C": [Interval(Real, 0, None, closed="right")],
@@ -195,6 +217,7 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "record_batches": [Interval(Integral, 1, None, closed="left"), None],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
@@ -220,6 +243,7 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=5,
+        record_batches=None,
         warm_start=False,
         random_state=None,
         n_jobs=None,
@@ -241,6 +265,7 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.record_batches = record_batches
         self.warm_start = warm_start
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -288,7 +313,9 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
             If the solver ended before `tol` was met.
         """
         fitted = copy.copy(self)
-        fitted._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        complaint = fitted._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        if complaint:
+            warnings.warn(complaint, ConvergenceWarning, stacklevel=3)
         self.__dict__ = fitted.__dict__  # all of the new state, or nothing
         return self
 
@@ -346,6 +373,7 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
         self.__dict__ = fitted.__dict__
         return self
 
+    @with_callbacks
     def _partial_fit(self, X, y, classes, sample_weight):
         """`partial_fit`, on an object of its own."""
         self._validate_params()  # which scikit-learn leaves out once a model is fitted
@@ -357,6 +385,7 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
             raise ValueError("No row has a positive weight (sample_weight times class_weight).")
         total = weight + getattr(self, "_weight_seen", 0.0)
         stream = getattr(self, "_stream", None)
+        task = FitTask(self, "partial_fit", X, y, sample_weight)
         with RowThreads(self.n_jobs) as threads:
             objective = self._make_objective(data, threads, total)
             theta = self._initial_theta(objective, data, go_on=not first)
@@ -369,13 +398,16 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
                 'The epoch diverged; lower learning_rate or leave it at "auto", and scale the '
                 "features, for example with a StandardScaler fitted on other rows."
             )
-        self._unpack(objective, stream.state.solution(), data)
+        coefficients = self._coefficients(objective, stream.state.solution(), data)
+        vars(self).update(coefficients)
         self._stream, self._weight_seen = stream.as_dict(), total
         self.loss_, self.converged_, self.stop_reason_ = loss, False, "partial_fit"
         self.n_iter_ = np.array([stream.state.n_epochs], dtype=np.int32)
+        task.end(coefficients)
 
+    @with_callbacks
     def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val):
-        """`fit`, on an object of its own."""
+        """`fit`, on an object of its own; what there is to be said about convergence, or None."""
         data = check_training_data(self, X, y, sample_weight, self.class_weight)
         held_out = None
         if X_val is not None:
@@ -387,13 +419,21 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
             theta = self._initial_theta(objective, data)
             solver = self._make_solver(objective)
             validation = held_out and self._make_validation(held_out, threads)
-            recorder = IterationRecorder(solver.metrics, self.verbose, validation)
+            max_iter = solver.max_iter or solver.default_max_iter
+            task = FitTask(self, "fit", X, y, sample_weight, max_subtasks=max_iter)
+            recorder = IterationRecorder(
+                solver.metrics,
+                self.verbose,
+                validation,
+                lambda theta: task.iteration(lambda: self._coefficients(objective, theta(), data)),
+            )
             result = solver.minimize(objective, theta, recorder)
             if self.early_stopping:
                 result = _best_of(objective, validation, result)
         if result.stop_reason is StopReason.DIVERGED:
-            raise ValueError(f"The solver {self._complaint(result)}.")
-        self._unpack(objective, result.theta, data)
+            raise ValueError(self._complaint(result))
+        coefficients = self._coefficients(objective, result.theta, data)
+        vars(self).update(coefficients)
         self._weight_seen = data.sample_weight.sum()
         vars(self).pop("_stream", None)
         self.loss_ = result.value
@@ -401,11 +441,14 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
         self.converged_ = result.converged
         self.stop_reason_ = str(result.stop_reason)
         self.history_ = recorder.history()
+        vars(self).pop("batch_history_", None)
+        if self.record_batches and self.solver_ == "sgd":
+            self.batch_history_ = recorder.batch_history()
+        task.end(coefficients)
         expected = result.converged or self.tol is None
-        if result.stop_reason in _NOT_CONVERGED and not expected:
-            warnings.warn(
-                f"The solver {self._complaint(result)}.", ConvergenceWarning, stacklevel=4
-            )
+        if expected or result.stop_reason not in _NOT_CONVERGED:
+            return None
+        return self._complaint(result)
 
     def _hold_out(self, data):
         """Rows to train on, and a `validation_fraction` of each class."""
@@ -441,8 +484,8 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
     def _complaint(self, result):
         """What went wrong and what to do about it."""
         unit = "epochs" if self.solver_ == "sgd" else "iterations"
-        reason = _NOT_CONVERGED[result.stop_reason]
-        return f"{self.solver_!r} " + reason.format(n_iter=result.n_iter, unit=unit)
+        reason = _NOT_CONVERGED[result.stop_reason].format(n_iter=result.n_iter, unit=unit)
+        return f"The solver {self.solver_!r} {reason}."
 
     def _make_objective(self, data, threads, total_weight=None):
         """The objective on the classes that have weight, penalised for the weight of all rows.
@@ -474,7 +517,7 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
             self._check_warm_start(data)
             go_on = True
         if go_on:
-            previous_W, previous_b = self.coef_, self.intercept_
+            previous_W, previous_b = self.densify().coef_, self.intercept_
             if len(self.classes_) == 2:
                 previous_W, previous_b = previous_W * [[-0.5], [0.5]], previous_b * [-0.5, 0.5]
             row_of = {label: row for row, label in enumerate(self.classes_)}
@@ -498,19 +541,22 @@ class SoftmaxRegression(ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator):
                     f"now there are {now}. Set warm_start=False to start anew."
                 )
 
-    def _unpack(self, objective, theta, data):
-        """Set `classes_`, and `coef_` and `intercept_` for all of them."""
-        self.classes_ = data.classes
+    def _coefficients(self, objective, theta, data):
+        """`classes_`, and `coef_` and `intercept_` for all of them, by name."""
         W, b = objective.unpack(theta)
         b = np.zeros(objective.n_classes) if b is None else b
-        if len(self.classes_) == 2:
+        if len(data.classes) == 2:
             coef, intercept = W[1:] - W[:1], b[1:] - b[:1]
         else:
-            coef = np.zeros((len(self.classes_), objective.n_features))
-            intercept = np.full(len(self.classes_), -np.inf)
+            coef = np.zeros((len(data.classes), objective.n_features))
+            intercept = np.full(len(data.classes), -np.inf)
             coef[data.weighted], intercept[data.weighted] = W, b
         dtype = np.float32 if objective.X.dtype == np.float32 else np.float64
-        self.coef_, self.intercept_ = coef.astype(dtype), intercept.astype(dtype)
+        return {
+            "classes_": data.classes,
+            "coef_": coef.astype(dtype),
+            "intercept_": intercept.astype(dtype),
+        }
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -532,7 +578,7 @@ def _best_of(objective, validation, result):
     if validation.best_theta is None:
         return result
     value, _ = objective.value_and_gradient(validation.best_theta)
-    stopped = result.stop_reason is StopReason.CALLBACK
+    stopped = validation.should_stop
     return replace(
         result,
         theta=validation.best_theta,

@@ -108,7 +108,7 @@ def fail_at_call(monkeypatch):
                 return original(self, *args, **kwargs)
             if isinstance(outcome, type) and issubclass(outcome, BaseException):
                 raise outcome
-            return outcome(*original(self, *args, **kwargs))
+            return outcome(original(self, *args, **kwargs))
 
         monkeypatch.setattr(owner, method, replacement)
         return calls

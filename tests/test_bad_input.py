@@ -684,6 +684,7 @@ BAD_PARAMETERS = {
     "early_stopping": ["yes"],
     "validation_fraction": [0, 1.0, -0.1, "0.1"],
     "n_iter_no_change": [0, 1.5],
+    "record_batches": [0, 1.5, "all"],
     "warm_start": ["yes"],
     "random_state": [-1, "seed"],
     "n_jobs": [1.5, "all"],

@@ -19,8 +19,12 @@ def gradient_of(batch, theta):
     theta_t = np.ascontiguousarray(theta.T)
     G = np.empty_like(theta_t)
     p = len(G) - 1
-    loss = batch.loss_and_gradient(theta_t[:p], theta_t[p][:, np.newaxis], G[:p], G[p])
-    return loss, G.T
+    true_logit, normaliser = np.empty((2, len(batch.weights)))
+    target_logits = batch.gradient(
+        theta_t[:p], theta_t[p][:, np.newaxis], G[:p], G[p], true_logit, normaliser
+    )
+    np.testing.assert_array_equal(true_logit <= 0, True)
+    return float(batch.weights @ np.log(normaliser)) - target_logits, G.T
 
 
 @pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
@@ -51,14 +55,23 @@ def test_an_epoch_holds_every_row_once_with_its_label_and_weight(make_objective,
 def test_chunks_and_threads_change_nothing(make_objective, monkeypatch, chunk_bytes, n_jobs):
     X, y = make_problem(0, n=83)
     order = np.random.default_rng(1).permutation(83)
-    whole = list(Batches(make_objective(X, y), 4).epoch(order))
+
+    def contents(objective):
+        fields = ("X", "weights", "Q", "true")
+        # Copies, since the rows of a batch are overwritten after the next chunk.
+        return [
+            [getattr(batch, field).copy() for field in fields]
+            for batch in Batches(objective, 4).epoch(order)
+        ]
+
+    whole = contents(make_objective(X, y))
     monkeypatch.setattr(_batches, "_CHUNK_BYTES", chunk_bytes)
     with RowThreads(n_jobs) as threads:
-        chunked = list(Batches(make_objective(X, y, threads=threads), 4).epoch(order))
+        chunked = contents(make_objective(X, y, threads=threads))
     assert len(whole) == len(chunked) == 21
     for a, b in zip(whole, chunked, strict=True):
-        for field in ("X", "weights", "Q"):
-            np.testing.assert_array_equal(getattr(a, field), getattr(b, field))
+        for of_whole, of_chunked in zip(a, b, strict=True):
+            np.testing.assert_array_equal(of_whole, of_chunked)
 
 
 def test_a_failure_while_gathering_ahead_is_raised(make_objective, monkeypatch):

@@ -41,7 +41,9 @@ ALLOWED = {
         "_threads",
         "_validation",
     },
-    "__init__": {"_gradient_check", "_softmax_regression"},
+    "onnx": {"_softmax_regression"},
+    "_displays": {"_displays"},
+    "__init__": {"_displays", "_gradient_check", "_softmax_regression"},
 }
 NO_SKLEARN = {
     *(
@@ -55,7 +57,6 @@ NO_SKLEARN = {
         "_preconditioner",
         "_rotation",
         "_solvers",
-        "_callbacks",
         "_early_stopping",
     )
 }

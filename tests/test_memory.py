@@ -74,6 +74,18 @@ def test_integers_give_the_model_of_the_same_floats(solver, dtype):
     np.testing.assert_allclose(kept.coef_, converted.coef_, rtol=1e-3, atol=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("layout", "copies"),
+    [(np.asarray, 0), (lambda X: X[::-1], 0), (np.asfortranarray, 1)],
+    ids=["rows", "reversed", "columns"],
+)
+def test_batches_are_gathered_from_rows(layout, copies):
+    """Columns are laid out by rows once, and not for each batch."""
+    X, y = make_problem(0, n=100_000, p=100)
+    extra = extra_memory(layout(X), y, solver="sgd", learning_rate=0.01, max_iter=1, tol=None)
+    assert extra < (copies + 0.2) * X.nbytes
+
+
 def test_many_classes():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((5000, 40)), np.arange(5000) % 500

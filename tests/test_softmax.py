@@ -70,8 +70,8 @@ def test_a_constant_added_to_the_logits_of_a_sample_changes_nothing(seed):
     np.testing.assert_allclose(softmax(shifted), softmax(Z), atol=1e-12)
     np.testing.assert_allclose(log_softmax(shifted), log_softmax(Z), atol=1e-12)
     residuals, shifted_residuals = Z.copy(), shifted.copy()
-    loss = cross_entropy(residuals, y, s)
-    assert cross_entropy(shifted_residuals, y, s) == pytest.approx(loss, rel=1e-12)
+    loss, _ = cross_entropy(residuals, y, s)
+    assert cross_entropy(shifted_residuals, y, s)[0] == pytest.approx(loss, rel=1e-12)
     np.testing.assert_allclose(shifted_residuals, residuals, atol=1e-12)
 
 
@@ -81,7 +81,7 @@ def test_cross_entropy_is_the_weighted_sum_of_negative_log_probabilities(seed):
     y, s = random_targets(seed, Z)
     log_P = special.log_softmax(Z, axis=0)
     expected = -sum(s[i] * log_P[y[i], i] for i in range(Z.shape[1]))
-    assert cross_entropy(Z.copy(), y, s) == pytest.approx(expected, rel=1e-14)
+    assert cross_entropy(Z.copy(), y, s)[0] == pytest.approx(expected, rel=1e-14)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -96,13 +96,26 @@ def test_residuals_are_the_gradient_of_the_loss(seed):
         return s @ (np.log(np.exp(Z).sum(axis=0)) - Z[y, columns])
 
     np.testing.assert_allclose(residuals, complex_step_gradient(loss, Z), atol=1e-14)
-    numeric = central_differences(lambda Z: cross_entropy(Z.copy(), y, s), Z)
+    numeric = central_differences(lambda Z: cross_entropy(Z.copy(), y, s)[0], Z)
     np.testing.assert_allclose(residuals, numeric, atol=1e-8)
+
+
+@pytest.mark.parametrize("form", ["codes", "smoothed", "probabilities"])
+def test_cross_entropy_adds_up_the_weights_of_rows_that_are_right(form):
+    Z = random_logits(3, m=40)
+    y, s = random_targets(3, Z)
+    Z[:, 4] = 0.25  # favours no class
+    right = Z.argmax(axis=0) == y
+    right[4] = False
+    targets = np.eye(len(Z))[y] * 0.6 + 0.1 if form == "probabilities" else y
+    _, correct = cross_entropy(Z.copy(), targets, s, 0.4 if form == "smoothed" else 0.0)
+    assert 0 < right.sum() < len(y)
+    assert correct == pytest.approx(s[right].sum(), rel=1e-12)
 
 
 def test_cross_entropy_counts_a_label_whose_probability_underflows():
     Z = np.array([[0.0, 0.0], [1000.0, -1000.0]])
-    assert cross_entropy(Z, np.array([0, 1]), np.array([1.0, 2.0])) == 3000.0
+    assert cross_entropy(Z, np.array([0, 1]), np.array([1.0, 2.0]))[0] == 3000.0
     np.testing.assert_array_equal(Z, [[-1, 2], [1, -2]])
 
 
@@ -112,8 +125,8 @@ def test_cross_entropy_keeps_float32_and_sums_in_float64():
     s = s.astype(np.float32)
     in_double = Z.astype(np.float64)
     residuals = Z.copy()
-    loss = cross_entropy(residuals, y, s)
-    expected = cross_entropy(in_double, y, s.astype(np.float64))
+    loss, _ = cross_entropy(residuals, y, s)
+    expected, _ = cross_entropy(in_double, y, s.astype(np.float64))
     assert residuals.dtype == np.float32
     np.testing.assert_allclose(residuals, in_double, atol=5e-6)
     # Rounding errors of single terms average out; those of a sum in float32 would not.

@@ -23,7 +23,7 @@ def estimator(solver, **parameters):
 
 
 def interrupted_method(solver):
-    return "value_and_gradient" if solver == "lbfgs" else "loss_and_gradient"
+    return "evaluate" if solver == "lbfgs" else "gradient"
 
 
 # 37
@@ -281,7 +281,10 @@ def test_fit_returns_self_and_leaves_parameters_alone(solver):
 
 # What a fit reports
 
-METRICS = {"lbfgs": ("gap", "n_evaluations", "preconditioner"), "sgd": ("learning_rate",)}
+METRICS = {
+    "lbfgs": ("accuracy", "gap", "n_evaluations", "preconditioner"),
+    "sgd": ("accuracy", "learning_rate"),
+}
 
 
 @solvers

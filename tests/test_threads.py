@@ -118,13 +118,13 @@ def test_map_passes_errors_on(n_threads):
 
 def test_a_fit_holds_blas_and_restores_it(monkeypatch):
     seen = []
-    original = Objective.value_and_gradient
+    original = Objective.evaluate
 
     def recording(self, theta):
         seen.extend(blas_threads())
         return original(self, theta)
 
-    monkeypatch.setattr(Objective, "value_and_gradient", recording)
+    monkeypatch.setattr(Objective, "evaluate", recording)
     SoftmaxRegression().fit(*make_problem(0))
     assert set(seen) == {1}
     assert set(blas_threads()) == {2}
@@ -132,7 +132,7 @@ def test_a_fit_holds_blas_and_restores_it(monkeypatch):
 
 @pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
 def test_a_failing_fit_restores_blas(fail_at_call, solver):
-    fail_at_call("value_and_gradient", 1, MemoryError)
+    fail_at_call("evaluate", 1, MemoryError)
     with pytest.raises(MemoryError):
         SoftmaxRegression(solver).fit(*make_problem(0))
     assert set(blas_threads()) == {2}

@@ -1,5 +1,6 @@
 """Image data for the examples: a folder, OpenML, or scikit-learn's bundled digits."""
 
+import argparse
 import os
 from pathlib import Path
 
@@ -17,6 +18,15 @@ CLASS_NAMES = {
         *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     )
 }
+
+
+def load_chosen_images(title, default="digits"):
+    """`load_images` with what the command line says: ``--data NAME --data-dir FOLDER``."""
+    parser = argparse.ArgumentParser(description=title)
+    parser.add_argument("--data", choices=["digits", *OPENML_NAMES], default=default)
+    parser.add_argument("--data-dir", help="folder with mnist.npz and fashion_mnist.npz")
+    options = parser.parse_args()
+    return load_images(options.data, options.data_dir)
 
 
 def load_images(name="digits", folder=None):

@@ -24,14 +24,13 @@ import sys
 import time
 
 import matplotlib.pyplot as plt
-import numpy as np
 from images import load_images
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sk_softmax import SoftmaxRegression
+from sk_softmax import CoefficientDisplay, SoftmaxRegression
 
 parser = argparse.ArgumentParser(description="Grid search over both engines of SoftmaxRegression")
 parser.add_argument("--data", choices=["digits", "mnist", "fashion_mnist"], default="digits")
@@ -125,13 +124,7 @@ for axes, (name, search) in zip(upper.subplots(1, 2, sharey=True), engines.items
 upper.axes[0].set_ylabel("cross-validated log loss")
 
 model = engines["L-BFGS"].best_estimator_[-1]
-limit = np.quantile(np.abs(model.coef_), 0.995)
-for axes, label, weights in zip(
-    lower.subplots(2, 5).flat, model.classes_, model.coef_, strict=True
-):
-    axes.imshow(weights.reshape(side, side), cmap="RdBu", vmin=-limit, vmax=limit)
-    axes.set_title(label, fontsize=9)
-    axes.axis("off")
+CoefficientDisplay.from_estimator(model, image_shape=(side, side), ax=lower.subplots(2, 5))
 lower.suptitle("Coefficients (L-BFGS)", fontsize=11)
 if run_as_program:
     figure.savefig(options.figure, dpi=150)

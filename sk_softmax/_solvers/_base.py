@@ -25,12 +25,14 @@ class IterationState:
     """One iteration (L-BFGS-B) or epoch (SGD), as `on_iteration` sees it.
 
     `metrics` maps names to numbers or strings and has the same keys in every iteration of a
-    solver: they become the columns of `history_`.
+    solver: they become the columns of `history_`. `within_epoch` marks the reports of single
+    batches, for which `n_iter` is a fraction; they cannot stop the solver.
     """
 
-    n_iter: int
+    n_iter: float
     get_theta: Callable[[], np.ndarray]
     metrics: dict[str, float | str]
+    within_epoch: bool = False
 
     @property
     def theta(self):

@@ -37,6 +37,14 @@ _LESS_DAMPING = 0.3
 # at which a fresh one, without damping, is made to confirm it.
 _OLD = 8
 _CONFIRMATION = 0.3
+# Logits that a Newton step near a minimum does not change a row by, and shares of the largest gain
+# of a label along it: a loss below the first is rounding, one below the second leaves it open. Then
+# the gap is brought down by a factor at a time, until it is clear or the gap is the least.
+_LONG_STEP = 0.1
+_NO_LOSS = 1e-4
+_SMALL_LOSS = 0.1
+_NEXT_TARGET = 1e-2
+_LEAST_TARGET = 1e-11
 # A better kind of T is waited for if it costs less than so many refreshes of the present one.
 _WORTH_WAITING = 5
 # A fresh T that changes the estimated gap by less than this factor was not needed.
@@ -51,7 +59,13 @@ class LBFGS:
     max_iter: int | None
 
     default_max_iter: ClassVar[int] = 1000
-    metrics: ClassVar[tuple[str, ...]] = ("loss", "gap", "n_evaluations", "preconditioner")
+    metrics: ClassVar[tuple[str, ...]] = (
+        "loss",
+        "accuracy",
+        "gap",
+        "n_evaluations",
+        "preconditioner",
+    )
 
     def minimize(self, objective, theta, on_iteration):
         """Run stages until the gap is within `tol`, or none gets further."""
@@ -95,6 +109,7 @@ class _Run:
 
     def __init__(self, objective, tol, max_iter, on_iteration):
         self._objective, self._tol = objective, max(tol, _EPS**2)
+        self._target = self._tol  # what is aimed at, where a minimum at infinity is in doubt less
         self._max_iter, self._on_iteration = max_iter, on_iteration
         self._ladder = Ladder(objective)
         self._patience = 1  # grows while fresh changes of variables prove needless
@@ -115,6 +130,8 @@ class _Run:
         while self._reason is None:
             stage.run(self._after_iteration)
             self._n_evaluations += stage.n_evaluations
+            if self._reason is StopReason.TOL:
+                self._reason = self._examined(stage)
             if self._reason is not None:
                 break
             if self._in_float32(stage) and (self._float32_suffices(stage) or not stage.interrupted):
@@ -124,18 +141,29 @@ class _Run:
             else:
                 stuck = not stage.progressed
                 stage = self._refreshed(stage)
-            if stage.is_within(self._tol) and self._is_old():
+            if stage.is_within(self._target) and self._is_old():
                 stage = self._refreshed(stage)
-            if stage.is_within(self._tol):
-                self._reason = StopReason.TOL
+            if stage.is_within(self._target):
+                self._reason = self._examined(stage)
+        converged = stage.is_within(self._tol) and self._reason is not StopReason.SEPARABLE
         value = self._value(stage.theta) if self._in_float32(stage) else stage.value
-        return SolverResult(
-            theta=stage.theta,
-            value=value,
-            n_iter=self._n_iter,
-            converged=stage.is_within(self._tol),
-            stop_reason=self._reason,
-        )
+        return SolverResult(stage.theta, value, self._n_iter, converged, self._reason)
+
+    def _examined(self, stage):
+        """TOL, SEPARABLE, or None to go on until it is clear which of these it is.
+
+        Where along a direction some row's label gains on another class and no row's loses to one, f
+        falls for ever, ever less, and Newton's steps stay about as long as one logit. Near a
+        minimum they vanish, and where some rows gain others lose.
+        """
+        if self._objective.may_be_separated:
+            gain, loss = self._objective.gains_along(stage.newton_step())
+            if gain > _LONG_STEP and loss < _NO_LOSS * gain:
+                return StopReason.SEPARABLE
+            if gain > _LONG_STEP and loss < _SMALL_LOSS * gain and self._target > _LEAST_TARGET:
+                self._target *= _NEXT_TARGET
+                return None
+        return StopReason.TOL
 
     def _value(self, theta):
         return self._objective.value_and_gradient(theta)[0]
@@ -181,6 +209,7 @@ class _Run:
         self._spent += self._ladder.cost_per_iteration(self._rung)
         metrics = {
             "loss": stage.value,
+            "accuracy": stage.accuracy,
             "gap": stage.gap,
             "n_evaluations": self._n_evaluations + stage.n_evaluations,
             "preconditioner": self._rung.name,
@@ -190,7 +219,7 @@ class _Run:
             self._reason = StopReason.CALLBACK
         elif self._float32_suffices(stage):
             return True
-        elif stage.is_within(self._tol):
+        elif stage.is_within(self._target):
             if self._is_old():
                 return True
             self._reason = StopReason.TOL
@@ -222,7 +251,7 @@ class _Run:
             paid = stage.n_iter * per_iteration
         else:
             paid = self._spent
-        return paid >= cost and stage.iterations_to(self._tol) * per_iteration > 2 * cost
+        return paid >= cost and stage.iterations_to(self._target) * per_iteration > 2 * cost
 
 
 class _Stage:
@@ -243,8 +272,8 @@ class _Stage:
         self._theta_0 = self.theta = theta
         self.n_iter = self.n_evaluations = 0
         self.interrupted = self.progressed = False
-        self.value, self._gradient = evaluation or self._evaluate(theta)
-        start_gradient = self._backward(self._gradient)
+        self._evaluation = evaluation or self._evaluate(theta)
+        start_gradient = self._backward(self._evaluation.gradient)
         self._unit = float(np.linalg.norm(start_gradient)) or 1.0
         self._start_gradient = start_gradient / self._unit
         self._start_value = self.value
@@ -257,12 +286,27 @@ class _Stage:
 
     def with_variables(self, T):
         """The stage that goes on from here with another change of variables."""
-        return _Stage(self.objective, self.theta, T, evaluation=(self.value, self._gradient))
+        return _Stage(self.objective, self.theta, T, evaluation=self._evaluation)
+
+    @property
+    def value(self):
+        """f at theta."""
+        return self._evaluation.value
+
+    @property
+    def accuracy(self):
+        """The weighted share of rows that theta gets right."""
+        return self._evaluation.accuracy
 
     @property
     def gap(self):
         """Estimate of f - f*."""
         return self._estimate.gap
+
+    def newton_step(self):
+        """The quasi-Newton step ``-T T' g`` at theta, flat."""
+        g = self._evaluation.gradient.reshape(self.objective.shape)
+        return -self._T.forward(self._T.backward(g)).ravel()
 
     def is_within(self, tol):
         """Whether the gap is estimated to be within `tol` of f."""
@@ -305,23 +349,23 @@ class _Stage:
         self.n_evaluations += 1
         step = self._T.forward(u.reshape(self.objective.shape)).ravel()
         theta = self._theta_0 + self._unit * step
-        value, gradient = self._evaluate(theta)
-        scaled_gradient = self._backward(gradient) / self._unit
-        self._evaluated = theta, value, gradient, scaled_gradient
+        evaluation = self._evaluate(theta)
+        scaled_gradient = self._backward(evaluation.gradient) / self._unit
+        self._evaluated = theta, evaluation, scaled_gradient
         if self._trapezoidal:
             return 0.5 * float((self._start_gradient + scaled_gradient) @ u), scaled_gradient
-        return (value - self._start_value) / self._unit**2, scaled_gradient
+        return (evaluation.value - self._start_value) / self._unit**2, scaled_gradient
 
     def _evaluate(self, theta):
-        """f and its gradient at theta, checked."""
-        value, gradient = self.objective.value_and_gradient(theta)
-        if not math.isfinite(value + gradient.sum()):
+        """The evaluation of f at theta, checked."""
+        evaluation = self.objective.evaluate(theta)
+        if not math.isfinite(evaluation.value + evaluation.gradient.sum()):
             raise FloatingPointError(NOT_FINITE)
-        return value, gradient
+        return evaluation
 
     def _accept(self, intermediate_result):  # scipy asks for this name
         """Take over the accepted point, which is the last one evaluated."""
-        self.theta, self.value, self._gradient, scaled_gradient = self._evaluated
+        self.theta, self._evaluation, scaled_gradient = self._evaluated
         self.raw_gap = 0.5 * self._unit**2 * float(scaled_gradient @ scaled_gradient)
         self.n_iter += 1
         self._estimate.add(self.value, self.raw_gap)

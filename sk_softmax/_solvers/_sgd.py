@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
+from scipy.linalg import get_blas_funcs
 
 from sk_softmax._batches import Batches
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
@@ -103,24 +104,25 @@ class SGD:
     nesterov: bool
     average: bool
     n_iter_no_change: int
+    record_batches: int | None
     random_state: np.random.RandomState
 
     default_max_iter: ClassVar[int] = 100
-    metrics: ClassVar[tuple[str, ...]] = ("loss", "learning_rate")
+    metrics: ClassVar[tuple[str, ...]] = ("loss", "accuracy", "learning_rate")
 
     def minimize(self, objective, theta, on_iteration):
         """Run epochs until the loss stops improving, diverges, or `max_iter` is reached."""
         run = self._prepare(objective, theta)
+        run.on_batches = on_iteration
         waited, reason = 0, StopReason.MAX_ITER
         for n_iter in range(1, run.max_iter + 1):
             best = run.best
-            loss, rate = run.epoch()
-            metrics = {"loss": loss, "learning_rate": rate}
+            metrics = run.epoch()
             stop = on_iteration(IterationState(n_iter, run.state.solution, metrics))
             if run.diverged:
                 reason = StopReason.DIVERGED
                 break
-            if self._improves(loss, best):
+            if self._improves(metrics["loss"], best):
                 waited = 0
             elif not run.undone:
                 waited += 1
@@ -140,6 +142,7 @@ class SGD:
 
     def _prepare(self, objective, theta):
         """The epochs before the first, in float32 if the data are and its range allows."""
+        objective = objective.by_rows()
         with _checked():
             start_loss, _ = objective.value_and_gradient(theta)
             working = objective.astype(objective.float_dtype)
@@ -160,7 +163,7 @@ class SGD:
         `weight` is the sum of the rows' weights. Returns the mean of the batch losses, and the
         stream after it, or None if the epoch diverged.
         """
-        working = objective.astype(objective.float_dtype)
+        working = objective.by_rows().astype(objective.float_dtype)
         running = preconditioning = None
         if self.learning_rate == "auto":
             with _checked():
@@ -205,6 +208,7 @@ class _Epochs:
         self._preconditioning, self._start_loss, self.best = preconditioning, start_loss, np.inf
         self.max_iter = options.max_iter or options.default_max_iter
         self.undone = self.diverged = False
+        self.on_batches = None
         self._automatic = options.learning_rate == "auto"
         schedule = options.schedule
         if schedule == "auto":
@@ -243,7 +247,7 @@ class _Epochs:
         return (1 - self._options.momentum) * step
 
     def epoch(self):
-        """One pass over the rows; the mean of the batch losses, and the learning rate."""
+        """One pass over the rows; its metrics."""
         state = self.state
         before = state.copy() if self._automatic else None
         if self._automatic and state.n_epochs in _REFRESHES:
@@ -251,7 +255,8 @@ class _Epochs:
                 state.metric = self._preconditioning.at(state.solution())
             state.velocity[:] = 0  # it was gathered in another metric
         epoch = state.n_epochs
-        loss, rate = self._pass()
+        metrics = self._pass()
+        loss = metrics["loss"]
         self.diverged = not self._automatic and not loss <= _DIVERGED * self._start_loss
         self.undone = self._automatic and not loss <= self._bearable_loss()
         if self.undone:
@@ -262,7 +267,7 @@ class _Epochs:
         self.state.n_epochs = epoch + 1
         self.state.n_plateaus += not loss < self.best
         self.best = min(self.best, loss)
-        return loss, rate
+        return metrics
 
     def epoch_of_stream(self):
         """One pass over rows that will not come again; the mean of the batch losses.
@@ -272,7 +277,7 @@ class _Epochs:
         rate, attempts = self.state.learning_rate, 10 if self._automatic else 1
         for attempt in range(attempts):
             self.state = replace(self._good.copy(), learning_rate=rate * 0.5**attempt)
-            loss, _ = self._pass()
+            loss = self._pass()["loss"]
             self.diverged = (
                 not loss <= _DIVERGED * self._start_loss or not np.isfinite(self.state.theta).all()
             )
@@ -282,13 +287,13 @@ class _Epochs:
         return loss
 
     def _pass(self):
-        """A step for each batch of a permutation; the mean of their losses, and the rate."""
+        """A step for each batch of a permutation of the rows; the metrics."""
         state = self.state
         progress = Progress(state.n_epochs, self.max_iter, state.n_plateaus)
         rate = state.learning_rate * self._schedule(progress)
         order = state.random_state.permutation(self._objective.n_samples)
         with _checked():
-            return self._descend(order, rate), rate
+            return self._descend(order, rate)
 
     def _bearable_loss(self):
         """The training loss above which an automatic epoch is undone.
@@ -301,28 +306,34 @@ class _Epochs:
         return best + share * (self._start_loss - best) + _ROUNDING * abs(self._start_loss)
 
     def _descend(self, order, rate):
-        """A step for each batch of a permutation of the rows; the mean of their losses."""
-        objective, state = self._objective, self.state
+        """A step for each batch of a permutation of the rows; the metrics."""
+        objective, state, every = self._objective, self.state, self._options.record_batches
         p, lam, theta = objective.n_features, objective.lam, state.theta
         gradient = np.empty_like(theta)
         W, G_W = theta[:p], gradient[:p]
         # Columns of b and g_b; views, so that they change with theta and the gradient.
         b, g_b = (theta[p][:, np.newaxis], gradient[p]) if objective.fit_intercept else (None,) * 2
+        add_multiple = _adder_of_multiples(theta.dtype)
         direction_of = self._directions(state)
-        total = 0.0
-        for batch in self._batches.epoch(order):
-            loss = batch.loss_and_gradient(W, b, G_W, g_b)
+        tally = _Tally(objective.s[order], objective.n_classes)
+        for number, batch in enumerate(self._batches.epoch(order), start=1):
+            rows = tally.next_rows(len(batch.weights))
+            rest = -batch.gradient(W, b, G_W, g_b, tally.true_logit[rows], tally.normaliser[rows])
             if lam > 0:
-                loss += 0.5 * lam * float(np.vdot(W, W))
-                G_W += lam * W
-            total += loss * len(batch.weights)
+                rest += 0.5 * lam * float(np.vdot(W, W))
+                add_multiple(G_W, W, lam)
+            tally.add(rest)
             direction = gradient if direction_of is None else direction_of(gradient)
-            theta -= rate * direction
+            add_multiple(theta, direction, -rate)
             state.n_steps += 1
             if state.average is not None:
                 weight = (_AVERAGE_DEGREE + 1) / (_AVERAGE_DEGREE + state.n_steps)
                 state.average += weight * (theta - state.average)
-        return total / objective.n_samples
+            if every and self.on_batches and (number % every == 0 or rows.stop == len(order)):
+                metrics = {**tally.since_last_time(), "learning_rate": rate}
+                n_iter = state.n_epochs + rows.stop / len(order)
+                self.on_batches(IterationState(n_iter, state.solution, metrics, within_epoch=True))
+        return {**tally.metrics(), "learning_rate": rate}
 
     def _directions(self, state):
         """What turns gradients into directions of steps; None if they are the same."""
@@ -339,6 +350,52 @@ class _Epochs:
             return gradient + momentum * velocity if nesterov else velocity
 
         return direction
+
+
+class _Tally:
+    """The losses and hits of an epoch's rows, noted batch by batch and summed up when asked for.
+
+    The mean loss of a batch of m rows is ``weights @ log(normaliser) + rest``, with weights
+    ``s_i n / m``.
+    """
+
+    def __init__(self, s, n_classes):
+        self._s, self._n_classes = s, n_classes
+        self.true_logit, self.normaliser = np.empty((2, len(s)), dtype=s.dtype)
+        self._rows, self._rest = slice(0, 0), 0.0
+        self._told = 0, 0.0
+
+    def next_rows(self, m):
+        """The rows of the next batch."""
+        self._rows = slice(self._rows.stop, self._rows.stop + m)
+        return self._rows
+
+    def add(self, rest):
+        """Note what the loss of that batch has beside the logarithms."""
+        self._rest += rest * (self._rows.stop - self._rows.start)
+
+    def metrics(self, start=0, rest=0.0):
+        """Loss and accuracy of the rows from `start`, before which the rests were `rest`."""
+        rows = slice(start, self._rows.stop)
+        s, normaliser = self._s[rows].astype(np.float64), self.normaliser[rows]
+        loss = len(self._s) * float(s @ np.log(normaliser)) + self._rest - rest
+        # Rows that favour no class, as all do at zero coefficients, are not right.
+        hits = (self.true_logit[rows] == 0) & (normaliser < self._n_classes)
+        return {
+            "loss": loss / (rows.stop - rows.start),
+            "accuracy": float(s @ hits / s.sum()),
+        }
+
+    def since_last_time(self):
+        """`metrics` of the rows since this was last asked."""
+        told, self._told = self._told, (self._rows.stop, self._rest)
+        return self.metrics(*told)
+
+
+def _adder_of_multiples(dtype):
+    """Function that adds a multiple of one contiguous array to another, in one pass over them."""
+    (axpy,) = get_blas_funcs(("axpy",), dtype=dtype)
+    return lambda y, x, a: axpy(x.ravel(), y.reshape(-1), a=a)
 
 
 def _checked():

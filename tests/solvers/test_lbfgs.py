@@ -183,14 +183,14 @@ def test_an_objective_that_is_not_finite_is_an_error(fail_at_call, state_of, k, 
     X, y = load_wine(return_X_y=True)
     model = SoftmaxRegression("lbfgs").fit(X, y)
     before = state_of(model)
-    fail_at_call("value_and_gradient", k, lambda value, G: (bad, G))
+    fail_at_call("evaluate", k, lambda e: e._replace(value=bad))
     with pytest.raises(FloatingPointError, match="rescale X"):
         model.fit(X[:100], y[:100])
     assert state_of(model) == before
 
 
 def test_a_gradient_that_is_not_finite_is_an_error(fail_at_call):
-    fail_at_call("value_and_gradient", 3, lambda value, G: (value, np.full_like(G, np.nan)))
+    fail_at_call("evaluate", 3, lambda e: e._replace(gradient=e.gradient * np.nan))
     with pytest.raises(FloatingPointError, match="rescale X"):
         SoftmaxRegression("lbfgs").fit(*make_problem(0))
 
@@ -207,6 +207,40 @@ def test_separable_classes_without_a_penalty_have_their_minimum_at_infinity(rows
     assert model.stop_reason_ == "separable"
     assert not model.converged_
     assert model.score(X, y) == 1
+
+
+def partly_separable():
+    """Problems in which some rows are separated from the others, and these overlap."""
+    X, y = make_problem(0, n=300)
+    some = np.arange(300) % 10 == 0
+    return {
+        "one species": load_iris(return_X_y=True),
+        "ties": (np.array([[-2.0], [-1], [0], [0], [1], [2]]), np.array([0, 0, 0, 1, 1, 1])),
+        "a category of one class": (np.column_stack([X, some & (y == 0)]), y),
+        "a category of two classes": (np.column_stack([X, some & (y > 0)]), y),
+        "a column": (np.column_stack([X, X[:, 0] + 1e3 * (y == 2)]), y),
+    }
+
+
+@pytest.mark.parametrize("name", partly_separable())
+@pytest.mark.parametrize("tol", [1e-4, 1e-6, 1e-9])
+def test_classes_separable_in_part_have_their_minimum_at_infinity(name, tol):
+    X, y = partly_separable()[name]
+    model = SoftmaxRegression("lbfgs", C=np.inf, tol=tol)
+    with pytest.warns(ConvergenceWarning, match="at least in part"):
+        model.fit(X, y)
+    assert model.stop_reason_ == "separable"
+    assert not model.converged_
+    assert SoftmaxRegression("lbfgs", C=1e3).fit(X, y).converged_
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("n", [60, 500])
+def test_overlapping_classes_are_not_taken_for_separable(seed, n):
+    X, y = make_problem(seed, n=n)
+    X[:, 0] = np.random.default_rng(seed).standard_cauchy(n)
+    model = SoftmaxRegression("lbfgs", C=np.inf, tol=1e-3).fit(X, y)
+    assert model.stop_reason_ == "tol"
 
 
 def test_classes_that_overlap_have_a_minimum_without_a_penalty():
