@@ -21,6 +21,8 @@ TOL = 1e-6
 # A model that says it converged is as near to the minimum as USUAL times `tol`, but for less than
 # SELDOM of the problems, and always as near as FACTOR times `tol`.
 USUAL, SELDOM, FACTOR = 10, 0.02, 1000
+# The deep profile generates columns with heavier tails too.
+DEEP = settings().max_examples > 1000
 
 
 def fit(problem, X=None, y=None, s=None, **parameters):
@@ -39,7 +41,7 @@ def assert_same_minimum(model, other):
         assert abs(model.loss_ - other.loss_) <= allowed
 
 
-@given(problems())
+@given(problems(heavy=DEEP))
 def test_a_model_that_says_it_converged_is_near_the_minimum(problem):
     model = fit(problem)
     if not model.converged_:
@@ -55,8 +57,8 @@ def test_a_model_that_says_it_converged_is_near_the_minimum(problem):
 def test_few_models_that_converged_are_far_from_the_minimum():
     far, converged = 0, 0
 
-    @settings(max_examples=300)
-    @given(problems())
+    @settings(max_examples=3000 if DEEP else 300)
+    @given(problems(heavy=DEEP))
     def count(problem):
         nonlocal far, converged
         model = fit(problem)
@@ -71,7 +73,7 @@ def test_few_models_that_converged_are_far_from_the_minimum():
     assert far <= SELDOM * converged
 
 
-@given(problems(), containers(), labels())
+@given(problems(heavy=DEEP), containers(), labels())
 def test_containers_and_labels_do_not_matter(problem, container, label):
     model = fit(problem)
     other = fit(problem, X=container(problem.X), y=label(problem.y))
@@ -80,7 +82,7 @@ def test_containers_and_labels_do_not_matter(problem, container, label):
     assert other.predict(problem.X).dtype == other.classes_.dtype
 
 
-@given(problems())
+@given(problems(heavy=DEEP))
 def test_the_order_of_rows_columns_and_classes_does_not_matter(problem):
     rng = np.random.default_rng(len(problem.y))
     n, p = problem.X.shape
@@ -92,7 +94,7 @@ def test_the_order_of_rows_columns_and_classes_does_not_matter(problem):
     assert_same_minimum(model, other)
 
 
-@given(problems())
+@given(problems(heavy=DEEP))
 def test_a_fit_repeats_itself_and_writes_to_nothing(problem):
     before = problem.X.copy(), problem.y.copy(), None if problem.s is None else problem.s.copy()
     for solver in ("lbfgs", "sgd"):
@@ -103,7 +105,7 @@ def test_a_fit_repeats_itself_and_writes_to_nothing(problem):
         np.testing.assert_array_equal(array, copy)
 
 
-@given(problems())
+@given(problems(heavy=DEEP))
 def test_float32_is_near_float64(problem):
     X = problem.X.astype(np.float32)
     single, double = fit(problem, X=X), fit(problem, X=X.astype(np.float64))
@@ -111,7 +113,7 @@ def test_float32_is_near_float64(problem):
     assert_same_minimum(single, double)
 
 
-@given(problems())
+@given(problems(heavy=DEEP))
 def test_probabilities_are_the_softmax_of_finite_scores(problem):
     model = fit(problem, max_iter=20)
     for X in (problem.X, 1e6 * problem.X, sparse.csr_array(problem.X)):
@@ -123,7 +125,7 @@ def test_probabilities_are_the_softmax_of_finite_scores(problem):
         np.testing.assert_allclose(P, softmax_rows(Z), rtol=1e-9, atol=1e-300)
 
 
-@given(problems())
+@given(problems(heavy=DEEP))
 def test_sgd_is_finite_and_no_worse_than_its_start(problem):
     model = fit(problem, solver="sgd", max_iter=15)
     s = np.ones(len(problem.y)) if problem.s is None else problem.s
@@ -136,7 +138,7 @@ def test_sgd_is_finite_and_no_worse_than_its_start(problem):
         assert best.loss_ <= model.loss_ * (1 + FACTOR * TOL) + 1e-12
 
 
-@given(problems(finite_C=True))
+@given(problems(heavy=DEEP, finite_C=True))
 def test_weights_are_repetitions(problem):
     if problem.s is None or np.any(problem.s != np.round(problem.s)):
         return
@@ -145,7 +147,7 @@ def test_weights_are_repetitions(problem):
     assert_same_minimum(fit(problem), fit(problem, X=X, y=y, s=np.ones(len(y))))
 
 
-@given(problems(finite_C=True))
+@given(problems(heavy=DEEP, finite_C=True))
 def test_a_larger_C_never_fits_worse(problem):
     """At the minimum the loss falls and the norm grows with C."""
     models = [fit(problem, C=C, tol=1e-12) for C in (0.1 * problem.C, problem.C)]
