@@ -44,9 +44,9 @@ STAGES = {
     "the split": (_softmax_regression, "split_rows"),
     "the objective": (Objective, "__init__"),
     "the start": (Objective, "log_priors"),
-    "an evaluation": (Objective, "value_and_gradient"),
+    "an evaluation": (Objective, "evaluate"),
     "an estimate": (Objective, "batch_value_and_gradient"),
-    "a batch": (Batch, "loss_and_gradient"),
+    "a batch": (Batch, "gradient"),
     "curvature": (_curvature.Curvature, "pooled"),
     "moments": (_curvature.Curvature, "moments"),
     "blocks of curvature": (_curvature.Curvature, "of_classes"),
@@ -61,7 +61,7 @@ STAGES = {
     "the end of lbfgs": (LBFGS, "minimize"),
     "the end of sgd": (SGD, "minimize"),
     "the end of an epoch": (SGD, "go_on"),
-    "the result": (SoftmaxRegression, "_unpack"),
+    "the result": (SoftmaxRegression, "_coefficients"),
     "the history": (_softmax_regression.IterationRecorder, "history"),
     "the stream": (_sgd.Stream, "as_dict"),
 }
@@ -170,16 +170,17 @@ def test_a_first_call_that_fails_leaves_nothing(monkeypatch, error, call):
 @pytest.mark.parametrize("what", ["value", "gradient"])
 def test_evaluations_that_are_not_finite(monkeypatch, one_model, state_of, bad, k, what):
     X, y = make_problem(1, n=200)
-    original, calls = Objective.value_and_gradient, []
+    original, calls = Objective.evaluate, []
 
     def spoilt(self, theta):
-        value, gradient = original(self, theta)
+        evaluation = original(self, theta)
         calls.append(1)
-        if len(calls) == k:
-            value, gradient = (bad, gradient) if what == "value" else (value, gradient * bad)
-        return value, gradient
+        if len(calls) < k:
+            return evaluation
+        spoilt_part = bad if what == "value" else evaluation.gradient * bad
+        return evaluation._replace(**{what: spoilt_part})
 
-    monkeypatch.setattr(Objective, "value_and_gradient", spoilt)
+    monkeypatch.setattr(Objective, "evaluate", spoilt)
     before = state_of(one_model)
     with pytest.raises(FloatingPointError, match="not finite"), np.errstate(all="ignore"):
         one_model.set_params(early_stopping=False).fit(X, y)
