@@ -66,3 +66,8 @@ def test_without_progress_the_end_is_not_in_sight():
     for _ in range(20):
         estimate.add(1.0, 0.5)
     assert math.isinf(estimate.iterations_to(1e-6))
+
+
+def test_it_begins_with_the_raw_estimate_times_the_factor():
+    assert GapEstimate(2.0, 0.5, 3.0).gap == 1.5
+    assert GapEstimate(2.0, 0.5).gap == 0.5
