@@ -85,7 +85,7 @@ class SoftmaxRegression(
     tol : float, default=1e-6
         Relative distance to the minimum at which to stop. For "lbfgs" an estimate of
         ``(f - f*) / abs(f*)``; "sgd" stops when its training loss has not fallen by this
-        fraction for `n_iter_no_change` epochs. None to do `max_iter` iterations, or as many
+        fraction for `n_iter_no_change` epochs, while the schedule has little left to fall. None to do `max_iter` iterations, or as many
         as floating point allows, without a warning.
     max_iter : int, default=None
         Maximum number of iterations ("lbfgs") or epochs ("sgd"); None for 1000 and 100.

@@ -20,6 +20,8 @@ _LOST = 0.2
 _ROUNDING = 1e-3
 # Epochs before which the automatic metric is made anew, from where the run has come to.
 _REFRESHES = (1, 3, 10, 30)
+# Factor of the schedule from which a plateau counts even if the rate is still to fall.
+_SETTLED = 0.1
 # Weights of iterates in the average grow like the cube of their number.
 _AVERAGE_DEGREE = 3
 
@@ -91,7 +93,7 @@ class SGD:
     as given; with "auto" it is multiplied by a `Metric`.
 
     The run ends when the training loss has not improved by the fraction `tol` for
-    `n_iter_no_change` epochs. The training loss of an epoch is the mean over its batches,
+    `n_iter_no_change` epochs, and the schedule has brought the rate down. The training loss of an epoch is the mean over its batches,
     each taken just before its step: it costs no further pass over the data.
     """
 
@@ -124,7 +126,7 @@ class SGD:
                 break
             if self._improves(metrics["loss"], best):
                 waited = 0
-            elif not run.undone:
+            elif run.has_settled and not run.undone:
                 waited += 1
             if waited >= self.n_iter_no_change:
                 reason = StopReason.NO_IMPROVEMENT
@@ -268,6 +270,13 @@ class _Epochs:
         self.state.n_plateaus += not loss < self.best
         self.best = min(self.best, loss)
         return metrics
+
+    @property
+    def has_settled(self):
+        """Whether the schedule has brought the rate down: a plateau before that is one of noise."""
+        epochs, n_plateaus = (self.state.n_epochs - 1, self.max_iter - 1), self.state.n_plateaus
+        now, last = (self._schedule(Progress(e, self.max_iter, n_plateaus)) for e in epochs)
+        return now <= max(2 * last, _SETTLED)
 
     def epoch_of_stream(self):
         """One pass over rows that will not come again; the mean of the batch losses.

@@ -375,3 +375,26 @@ def test_an_automatic_divergence_is_undone(monkeypatch, factor):
     rate = model.history_["learning_rate"]
     assert rate[1] == rate[0] / 2
     assert model.loss_ < 0.5 * np.log(3)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("n", [300, 3000])
+def test_a_plateau_of_noise_does_not_end_the_run(seed, n):
+    """At a rate that is still to fall the loss stays where the noise of the batches holds it."""
+    X, y = make_problem(seed, n=n)
+    model = SoftmaxRegression("sgd", random_state=seed).fit(X, y)
+    best = SoftmaxRegression("lbfgs").fit(X, y)
+    start = -np.log(np.bincount(y) / len(y)) @ np.bincount(y) / len(y)
+    assert model.loss_ - best.loss_ < 0.01 * (start - best.loss_)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "adaptive", "cosine"])
+def test_a_plateau_at_a_rate_that_has_settled_ends_it(schedule):
+    X, y = make_problem(0)
+    parameters = {"learning_rate": 0.01, "batch_size": 80, "schedule": schedule, "max_iter": 400}
+    model = SoftmaxRegression("sgd", tol=1e-3, **parameters).fit(X, y)
+    assert model.converged_
+    assert model.stop_reason_ == "no_improvement"
+    rate = model.history_["learning_rate"]
+    assert rate[-5] <= 0.1 * rate[0] or schedule != "cosine"
