@@ -7,6 +7,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from sk_softmax._formulation import make_objective
 from sk_softmax._objective import NOT_FINITE
 from sk_softmax._threads import RowThreads
 from sk_softmax._validation import check_training_data
@@ -82,7 +83,7 @@ def check_gradient(
     data = check_training_data(clone(estimator), X, y, sample_weight, estimator.class_weight)
     data = replace(data, X=data.X.astype(np.float64))
     with RowThreads() as threads, np.errstate(over="ignore", invalid="ignore"):
-        objective = estimator._make_objective(data, threads)
+        objective = make_objective(estimator, data, threads)
         scale = np.ones(objective.shape)
         scale[:, : objective.n_features] = _root_mean_squares(objective.X)
         scale = scale.ravel()

@@ -20,7 +20,7 @@ from sk_softmax._callbacks import (
     with_callbacks,
 )
 from sk_softmax._early_stopping import Validation, split_rows
-from sk_softmax._objective import Objective
+from sk_softmax._formulation import coefficients, initial_theta, make_objective
 from sk_softmax._prediction import SoftmaxPredictionMixin
 from sk_softmax._solvers import SCHEDULES, SOLVERS, StopReason, Stream, choose_solver
 from sk_softmax._threads import RowThreads
@@ -85,8 +85,8 @@ class SoftmaxRegression(
     tol : float, default=1e-6
         Relative distance to the minimum at which to stop. For "lbfgs" an estimate of
         ``(f - f*) / abs(f*)``; "sgd" stops when its training loss has not fallen by this
-        fraction for `n_iter_no_change` epochs, while the schedule has little left to fall. None to do `max_iter` iterations, or as many
-        as floating point allows, without a warning.
+        fraction for `n_iter_no_change` epochs, while the schedule has little left to fall. None
+        to do `max_iter` iterations, or as many as floating point allows, without a warning.
     max_iter : int, default=None
         Maximum number of iterations ("lbfgs") or epochs ("sgd"); None for 1000 and 100.
     learning_rate : float or "auto", default="auto"
@@ -388,8 +388,8 @@ class SoftmaxRegression(
         stream = getattr(self, "_stream", None)
         task = FitTask(self, "partial_fit", X, y, sample_weight)
         with RowThreads(self.n_jobs) as threads:
-            objective = self._make_objective(data, threads, total)
-            theta = self._initial_theta(objective, data, go_on=not first)
+            objective = make_objective(self, data, threads, total)
+            theta = initial_theta(self, objective, data, go_on=not first)
             self.solver_ = "sgd"
             loss, stream = self._make_solver_of("sgd").go_on(
                 objective, weight, theta, stream and Stream.from_dict(stream)
@@ -399,12 +399,12 @@ class SoftmaxRegression(
                 'The epoch diverged; lower learning_rate or leave it at "auto", and scale the '
                 "features, for example with a StandardScaler fitted on other rows."
             )
-        coefficients = self._coefficients(objective, stream.state.solution(), data)
-        vars(self).update(coefficients)
+        found = coefficients(objective, stream.state.solution(), data)
+        vars(self).update(found)
         self._stream, self._weight_seen = stream.as_dict(), total
         self.loss_, self.converged_, self.stop_reason_ = loss, False, "partial_fit"
         self.n_iter_ = np.array([stream.state.n_epochs], dtype=np.int32)
-        task.end(coefficients)
+        task.end(found)
 
     @with_callbacks
     def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val):
@@ -416,8 +416,8 @@ class SoftmaxRegression(
         elif self.early_stopping:
             data, held_out = self._hold_out(data)
         with RowThreads(self.n_jobs) as threads:
-            objective = self._make_objective(data, threads)
-            theta = self._initial_theta(objective, data)
+            objective = make_objective(self, data, threads)
+            theta = initial_theta(self, objective, data)
             solver = self._make_solver(objective)
             validation = held_out and self._make_validation(held_out, threads)
             max_iter = solver.max_iter or solver.default_max_iter
@@ -426,15 +426,15 @@ class SoftmaxRegression(
                 solver.metrics,
                 self.verbose,
                 validation,
-                lambda theta: task.iteration(lambda: self._coefficients(objective, theta(), data)),
+                lambda theta: task.iteration(lambda: coefficients(objective, theta(), data)),
             )
             result = solver.minimize(objective, theta, recorder)
             if self.early_stopping:
                 result = _best_of(objective, validation, result)
         if result.stop_reason is StopReason.DIVERGED:
             raise ValueError(self._complaint(result))
-        coefficients = self._coefficients(objective, result.theta, data)
-        vars(self).update(coefficients)
+        found = coefficients(objective, result.theta, data)
+        vars(self).update(found)
         self._weight_seen = data.sample_weight.sum()
         vars(self).pop("_stream", None)
         self.loss_ = result.value
@@ -445,7 +445,7 @@ class SoftmaxRegression(
         vars(self).pop("batch_history_", None)
         if self.record_batches and self.solver_ == "sgd":
             self.batch_history_ = recorder.batch_history()
-        task.end(coefficients)
+        task.end(found)
         expected = result.converged or self.tol is None
         if expected or result.stop_reason not in _NOT_CONVERGED:
             return None
@@ -463,7 +463,7 @@ class SoftmaxRegression(
 
     def _make_validation(self, held_out, threads):
         """The `Validation` on rows held out, which stops only if `early_stopping` says so."""
-        objective = self._make_objective(held_out, threads)
+        objective = make_objective(self, held_out, threads)
         patience = self.n_iter_no_change if self.early_stopping else None
         return Validation(objective, self.tol or 0.0, patience)
 
@@ -488,77 +488,6 @@ class SoftmaxRegression(
         reason = _NOT_CONVERGED[result.stop_reason].format(n_iter=result.n_iter, unit=unit)
         return f"The solver {self.solver_!r} {reason}."
 
-    def _make_objective(self, data, threads, total_weight=None):
-        """The objective on the classes that have weight, penalised for the weight of all rows.
-
-        With two classes a softmax of two rows at C/2 is the sigmoid model at C.
-        """
-        n_classes = len(data.weighted)
-        C = self.C / 2 if n_classes == 2 else self.C
-        if total_weight is None:
-            total_weight = data.sample_weight.sum()
-        y, smoothing = data.y, self.label_smoothing
-        if y.ndim == 2:
-            y, smoothing = (1 - smoothing) * y + smoothing / n_classes, 0.0
-        return Objective(
-            data.X,
-            y,
-            data.sample_weight,
-            n_classes=n_classes,
-            lam=_penalty_of_mean(C, total_weight),
-            fit_intercept=self.fit_intercept,
-            threads=threads,
-            label_smoothing=smoothing,
-        )
-
-    def _initial_theta(self, objective, data, go_on=None):
-        """Zero coefficients and the log class priors as intercepts, or the previous fit's."""
-        W, b = np.zeros((objective.n_classes, objective.n_features)), objective.log_priors()
-        if go_on is None and self.warm_start and hasattr(self, "coef_"):
-            self._check_warm_start(data)
-            go_on = True
-        if go_on:
-            previous_W, previous_b = self.densify().coef_, self.intercept_
-            if len(self.classes_) == 2:
-                previous_W, previous_b = previous_W * [[-0.5], [0.5]], previous_b * [-0.5, 0.5]
-            row_of = {label: row for row, label in enumerate(self.classes_)}
-            for k, label in enumerate(data.classes[data.weighted]):
-                row = row_of.get(label)
-                if row is not None and np.isfinite(previous_b[row]):
-                    W[k], b[k] = previous_W[row], previous_b[row]
-        theta = np.column_stack([W, b]) if self.fit_intercept else W
-        return (theta - theta.mean(axis=0)).ravel()
-
-    def _check_warm_start(self, data):
-        """The previous solution must have the shape of the new one."""
-        shapes = {
-            "features": (data.X.shape[1], self.coef_.shape[1]),
-            "classes": (len(data.classes), len(self.classes_)),
-        }
-        for what, (now, before) in shapes.items():
-            if now != before:
-                raise ValueError(
-                    f"warm_start=True needs the {what} of the previous fit, which had {before}; "
-                    f"now there are {now}. Set warm_start=False to start anew."
-                )
-
-    def _coefficients(self, objective, theta, data):
-        """`classes_`, and `coef_` and `intercept_` for all of them, by name."""
-        W, b = objective.unpack(theta)
-        b = np.zeros(objective.n_classes) if b is None else b
-        if len(data.classes) == 2:
-            coef, intercept = W[1:] - W[:1], b[1:] - b[:1]
-        else:
-            coef = np.zeros((len(data.classes), objective.n_features))
-            intercept = np.full(len(data.classes), -np.inf)
-            coef[data.weighted], intercept[data.weighted] = W, b
-        dtype = np.float32 if objective.X.dtype == np.float32 else np.float64
-        return {
-            "classes_": data.classes,
-            "coef_": coef.astype(dtype),
-            "intercept_": intercept.astype(dtype),
-        }
-
     def __setstate__(self, state):
         """Restore a model; parameters that its version did not have get their defaults."""
         super().__setstate__({**_parameter_defaults(), **state})
@@ -573,15 +502,6 @@ class SoftmaxRegression(
 def _parameter_defaults():
     """The parameters of the constructor by name."""
     return SoftmaxRegression().get_params()
-
-
-def _penalty_of_mean(C, total_weight):
-    """``lam = 1 / (C S)``, zero where C S overflows."""
-    product = float(C) * float(total_weight)
-    lam = 1 / product if product > 0 else np.inf
-    if lam == np.inf:
-        raise ValueError(f"C times the sum of the weights underflows; increase C={C!r}.")
-    return lam
 
 
 def _best_of(objective, validation, result):

@@ -24,7 +24,7 @@ checks = parametrize_with_checks(
         SoftmaxRegression("lbfgs", warm_start=True, tol=None),
         SoftmaxRegression("sgd"),
         SoftmaxRegression("sgd", learning_rate=1e-5, momentum=0.9, batch_size=16),
-        SoftmaxRegression("sgd", class_weight="balanced", warm_start=True, n_jobs=1),
+        SoftmaxRegression("sgd", C=0.1, class_weight="balanced", warm_start=True, n_jobs=1),
         SoftmaxRegression("sgd", tol=None, max_iter=50),
     ],
     expected_failed_checks=expected_failures,

@@ -61,7 +61,7 @@ STAGES = {
     "the end of lbfgs": (LBFGS, "minimize"),
     "the end of sgd": (SGD, "minimize"),
     "the end of an epoch": (SGD, "go_on"),
-    "the result": (SoftmaxRegression, "_coefficients"),
+    "the result": (_softmax_regression, "coefficients"),
     "the history": (_softmax_regression.IterationRecorder, "history"),
     "the stream": (_sgd.Stream, "as_dict"),
 }
@@ -187,6 +187,7 @@ def test_evaluations_that_are_not_finite(monkeypatch, one_model, state_of, bad, 
     assert state_of(one_model) == before
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("failures", [1, 3, 8])
 @pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
 def test_a_cholesky_that_fails_is_repeated_on_a_stronger_diagonal(monkeypatch, solver, failures):

@@ -7,6 +7,7 @@ from reference import complex_step_gradient, make_problem, split
 from scipy import sparse
 
 from sk_softmax import SoftmaxRegression
+from sk_softmax._formulation import make_objective
 from sk_softmax._validation import check_training_data
 
 solvers = pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
@@ -38,7 +39,7 @@ def test_value_and_gradient_equal_the_formula(threads, layout, smoothing, soft):
     s = np.random.default_rng(0).uniform(0.5, 2, size=len(y))
     estimator = SoftmaxRegression(label_smoothing=smoothing, C=0.2)
     data = check_training_data(estimator, layout(X), target, s, None)
-    objective = estimator._make_objective(data, threads)
+    objective = make_objective(estimator, data, threads)
     theta = np.random.default_rng(1).standard_normal(objective.shape)
     value, G = objective.value_and_gradient(theta.ravel())
 

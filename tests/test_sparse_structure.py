@@ -36,7 +36,7 @@ def broken(name, array, position, value):
 )
 def test_indices_out_of_bounds_are_refused(solver, name, array, position, value):
     X, y = broken(name, array, position, value)
-    model = SoftmaxRegression(solver)
+    model = SoftmaxRegression(solver, tol=None, max_iter=20)
     with pytest.raises(ValueError, match=f"'{name}' whose indices are not valid"):
         model.fit(X, y)
     with pytest.raises(ValueError, match="not valid"):

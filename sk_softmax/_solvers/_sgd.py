@@ -11,6 +11,7 @@ from sk_softmax._batches import Batches
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
 from sk_softmax._solvers._metric import Metric, Preconditioning, RunningMoments
 from sk_softmax._solvers._schedules import SCHEDULES, Progress
+from sk_softmax._solvers._tally import Tally
 
 # With a given learning rate, an epoch whose training loss is this many times that of the
 # start is a divergence: a useful step size may make the loss rise at first, but not so far.
@@ -93,8 +94,9 @@ class SGD:
     as given; with "auto" it is multiplied by a `Metric`.
 
     The run ends when the training loss has not improved by the fraction `tol` for
-    `n_iter_no_change` epochs, and the schedule has brought the rate down. The training loss of an epoch is the mean over its batches,
-    each taken just before its step: it costs no further pass over the data.
+    `n_iter_no_change` epochs, and the schedule has brought the rate down. The training loss of an
+    epoch is the mean over its batches, each taken just before its step: it costs no further pass
+    over the data.
     """
 
     tol: float | None
@@ -324,7 +326,7 @@ class _Epochs:
         b, g_b = (theta[p][:, np.newaxis], gradient[p]) if objective.fit_intercept else (None,) * 2
         add_multiple = _adder_of_multiples(theta.dtype)
         direction_of = self._directions(state)
-        tally = _Tally(objective.s[order], objective.n_classes)
+        tally = Tally(objective.s[order], objective.n_classes)
         for number, batch in enumerate(self._batches.epoch(order), start=1):
             rows = tally.next_rows(len(batch.weights))
             rest = -batch.gradient(W, b, G_W, g_b, tally.true_logit[rows], tally.normaliser[rows])
@@ -359,46 +361,6 @@ class _Epochs:
             return gradient + momentum * velocity if nesterov else velocity
 
         return direction
-
-
-class _Tally:
-    """The losses and hits of an epoch's rows, noted batch by batch and summed up when asked for.
-
-    The mean loss of a batch of m rows is ``weights @ log(normaliser) + rest``, with weights
-    ``s_i n / m``.
-    """
-
-    def __init__(self, s, n_classes):
-        self._s, self._n_classes = s, n_classes
-        self.true_logit, self.normaliser = np.empty((2, len(s)), dtype=s.dtype)
-        self._rows, self._rest = slice(0, 0), 0.0
-        self._told = 0, 0.0
-
-    def next_rows(self, m):
-        """The rows of the next batch."""
-        self._rows = slice(self._rows.stop, self._rows.stop + m)
-        return self._rows
-
-    def add(self, rest):
-        """Note what the loss of that batch has beside the logarithms."""
-        self._rest += rest * (self._rows.stop - self._rows.start)
-
-    def metrics(self, start=0, rest=0.0):
-        """Loss and accuracy of the rows from `start`, before which the rests were `rest`."""
-        rows = slice(start, self._rows.stop)
-        s, normaliser = self._s[rows].astype(np.float64), self.normaliser[rows]
-        loss = len(self._s) * float(s @ np.log(normaliser)) + self._rest - rest
-        # Rows that favour no class, as all do at zero coefficients, are not right.
-        hits = (self.true_logit[rows] == 0) & (normaliser < self._n_classes)
-        return {
-            "loss": loss / (rows.stop - rows.start),
-            "accuracy": float(s @ hits / s.sum()),
-        }
-
-    def since_last_time(self):
-        """`metrics` of the rows since this was last asked."""
-        told, self._told = self._told, (self._rows.stop, self._rest)
-        return self.metrics(*told)
 
 
 def _adder_of_multiples(dtype):
