@@ -18,6 +18,9 @@ from sk_softmax._solvers._tally import Tally
 _DIVERGED = 10.0
 # With the automatic one, an epoch that loses this share of what was gained is undone.
 _LOST = 0.2
+# By what a rate that was halved grows with each epoch that is not undone: the loss may have been
+# lost by an accident, and with a rate too small for good nothing would be gained.
+_RECOVERY = 1.2
 _ROUNDING = 1e-3
 # Epochs before which the automatic metric is made anew, from where the run has come to.
 _REFRESHES = (1, 3, 10, 30)
@@ -219,9 +222,10 @@ class _Epochs:
             schedule = "cosine" if self._automatic else "constant"
         self._schedule = SCHEDULES[schedule]
         self._batches = Batches(objective, self._rows_per_batch())
+        self._base = self._base_rate()
         self.state = replace(
             state,
-            learning_rate=self._base_rate(),
+            learning_rate=self._base,
             metric=preconditioning.initial if self._automatic else None,
         )
         # Where the last epoch that was not undone began: its loss vouches for its beginning.
@@ -268,6 +272,7 @@ class _Epochs:
             self._n_undone += 1
         else:
             self._good, self._n_undone = before, 0
+            self.state.learning_rate = min(_RECOVERY * state.learning_rate, self._base)
         self.state.n_epochs = epoch + 1
         self.state.n_plateaus += not loss < self.best
         self.best = min(self.best, loss)
