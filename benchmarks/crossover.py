@@ -30,7 +30,7 @@ LADDERS = {
 }
 DISTANCES = (0.1, 0.03, 0.01, 0.003)
 TABLE_ROWS = (1000, 10_000, 100_000, 1_000_000)
-COPIES = (1, 4, 16)
+COPIES = (1, 4)
 
 
 def shifted(copies, seed=0):
