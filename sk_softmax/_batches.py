@@ -110,7 +110,7 @@ class Batches:
     def _gather(self, rows, size, buffer):
         """The batches of a chunk, `size` rows each."""
         objective = self._objective
-        if objective.is_sparse or not objective.X.flags.c_contiguous:
+        if buffer is None:
             X = objective.X[rows]  # `take` would first copy the whole of X
         else:  # a mode other than "raise" writes to the buffer itself
             X = objective.X.take(rows, axis=0, out=buffer[: len(rows)], mode="clip")

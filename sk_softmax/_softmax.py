@@ -24,6 +24,15 @@ def softmax(Z):
     return P
 
 
+def is_right(true_logit, normaliser, n_classes):
+    """Of which rows the most probable class is the true one, if they favour one at all.
+
+    From logits less the largest of their row: that of the true class, and the sum of their
+    exponentials. Where all are equal, as at zero coefficients, no class is favoured.
+    """
+    return (true_logit == 0) & (normaliser < n_classes)
+
+
 def cross_entropy(Z, y, s, smoothing=0.0):
     """Return ``sum_i s_i H(q_i, softmax(z_i))`` and turn `Z` into ``s_i (p_i - q_i)``.
 
@@ -48,7 +57,7 @@ def cross_entropy(Z, y, s, smoothing=0.0):
     np.exp(Z, out=Z)
     normaliser = Z.sum(axis=0)
     loss = np.log(normaliser) - target_logit
-    correct = s @ ((true_logit == 0) & (normaliser < len(Z)))
+    correct = s @ is_right(true_logit, normaliser, len(Z))
     Z *= s / normaliser
     if y.ndim == 2:
         Z -= y.T * s

@@ -26,6 +26,7 @@ ALLOWED = {
         "_objective",
         "_preconditioner",
         "_rotation",
+        "_softmax",
     },
     "_callbacks": set(),
     "_early_stopping": {"_softmax"},

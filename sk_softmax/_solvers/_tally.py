@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from sk_softmax._softmax import is_right
+
 
 class Tally:
     """The losses and hits of an epoch's rows, noted batch by batch and summed up when asked for.
@@ -30,8 +32,7 @@ class Tally:
         rows = slice(start, self._rows.stop)
         s, normaliser = self._s[rows].astype(np.float64), self.normaliser[rows]
         loss = len(self._s) * float(s @ np.log(normaliser)) + self._rest - rest
-        # Rows that favour no class, as all do at zero coefficients, are not right.
-        hits = (self.true_logit[rows] == 0) & (normaliser < self._n_classes)
+        hits = is_right(self.true_logit[rows], normaliser, self._n_classes)
         return {
             "loss": loss / (rows.stop - rows.start),
             "accuracy": float(s @ hits / s.sum()),
