@@ -5,6 +5,9 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
+# Features for each class from which their products with X outweigh copies of the logits.
+_MANY_FEATURES = 32
+
 
 def slices(whole, *, number=None, size=None):
     """Cut a slice into `number` slices, or slices of about `size`, of nearly equal length."""
@@ -28,7 +31,19 @@ def rows_view(X, rows):
 
 def times_rows(R, X):
     """``R @ X`` for R (K, m) and the rows X (m, p) of a block."""
-    return (X.T @ R.T).T if sparse.issparse(X) else R @ X
+    if times_columns(len(R), X, R.dtype):
+        return (X.T @ np.ascontiguousarray(R.T)).T
+    return R @ X
+
+
+def times_columns(K, X, dtype):
+    """Whether X is multiplied by K columns rather than K rows by X' or X.
+
+    Sparse rows want contiguous columns. So does BLAS in float64, where the few classes lie along
+    the shorter side of the tiles that it computes, and in float32 it does not; beside many
+    features the copies that this takes are nothing.
+    """
+    return sparse.issparse(X) or (dtype == np.float64 and X.shape[1] >= _MANY_FEATURES * K)
 
 
 def is_mapped(X):

@@ -10,7 +10,7 @@ so that no column rests on few of them, to their leverage (Drineas, Mahoney, Mut
 are no more than that, they are taken and the sums are exact.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -200,8 +200,8 @@ class Curvature:
         objective = self.objective
         K, p = self._shape
         m = rows_per_matrix(objective, K)
-        if m == objective.n_samples and K * (p + 1) ** 2 <= _NARROW_SIZE:
-            return self._of_narrow_classes(theta)
+        if self._are_narrow(K):
+            return self._narrow(theta, pool=False)
         moments = self.moments(theta)
         covariances = np.empty((K, p, p), dtype=objective.dtype)
         self.leverages  # noqa: B018  threads are to find them made
@@ -229,6 +229,9 @@ class Curvature:
             total = weight.sum()
             moments = Moments(weight, self.mean[np.newaxis], total * self.variance[np.newaxis])
             return moments, total.astype(objective.dtype) * self.covariance
+        if self._are_narrow(1):
+            moments, (covariance,) = self._narrow(theta, pool=True)
+            return moments, covariance
         weighted_rows = self._weighted_rows(theta)
         c = np.empty(objective.n_samples, dtype=objective.dtype)
 
@@ -244,34 +247,45 @@ class Curvature:
         weight, first, second = objective.map_parts(part_sums)
         moments = self._moments(weight.sum(keepdims=True), first, second)
         covariance = self._covariance(c, moments.mean[0], moments.variance[0], 1)
-        return Moments(weight, moments.mean, moments.variance), covariance
+        return replace(moments, weight=weight), covariance
 
-    def _of_narrow_classes(self, theta):
-        """`of_classes` of few columns: all moments of all classes by one product a block."""
+    def _are_narrow(self, n_matrices):
+        """Whether columns are few enough for `_narrow`."""
+        objective = self.objective
+        return (
+            rows_per_matrix(objective, n_matrices) == objective.n_samples
+            and n_matrices * (objective.n_features + 1) ** 2 <= _NARROW_SIZE
+        )
+
+    def _narrow(self, theta, pool):
+        """`of_classes`, or `pooled`, of few columns: all sums by one product a block."""
         K, p = self._shape
         objective, weighted_rows = self.objective, self._weighted_rows(theta)
 
         def part_sums(blocks):
-            sums = np.zeros((K * (p + 1), p + 1))
+            weight, sums = np.zeros(K), np.zeros(((1 if pool else K) * (p + 1), p + 1))
             for _, C, X in weighted_rows(blocks):
+                weight += C.sum(axis=1, dtype=np.float64)
+                if pool:
+                    C = C.sum(axis=0, keepdims=True)
                 X1 = np.ones((len(C.T), p + 1), dtype=objective.dtype)
                 X1[:, :p] = X.toarray() if objective.is_sparse else X
                 for rows in slices(slice(0, len(X1)), size=max(64, _CHUNK_SIZE // sums.size * p)):
                     chunk = X1[rows]
                     sums += (C[:, np.newaxis, rows] * chunk.T).reshape(len(sums), -1) @ chunk
-            return (sums.reshape(K, p + 1, p + 1),)
+            return weight, sums.reshape(-1, p + 1, p + 1)
 
-        (sums,) = objective.map_parts(part_sums)
-        second, first, weight = sums[:, :p, :p], sums[:, p, :p], sums[:, p, p]
-        moments = self._moments(weight, first, np.einsum("kjj->kj", second))
+        weight, sums = objective.map_parts(part_sums)
+        second, first, total = sums[:, :p, :p], sums[:, p, :p], sums[:, p, p]
+        moments = self._moments(total, first, np.einsum("kjj->kj", second))
         if objective.fit_intercept:
             mean = moments.mean - self.center
-            second -= (weight[:, np.newaxis] * mean)[:, :, np.newaxis] * mean[:, np.newaxis]
+            second -= (total[:, np.newaxis] * mean)[:, :, np.newaxis] * mean[:, np.newaxis]
         covariances = second.astype(objective.dtype)
         if not moments.variance.all():
             for covariance, variance in zip(covariances, moments.variance, strict=True):
                 _calibrate(covariance, variance)
-        return moments, covariances
+        return replace(moments, weight=weight), covariances
 
     def _sparse_moments(self, theta):
         """`moments` of sparse rows."""

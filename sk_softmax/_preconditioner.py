@@ -173,7 +173,8 @@ class Ladder:
 
     Costs are in evaluations of the objective: two for the moments of the columns, and for
     each matrix ``m p^2`` multiplications to sum it over m rows and about ``p^3`` to factorise
-    and invert it. Matrices may take `curvature_bytes`.
+    and invert it. Matrices may take `curvature_bytes`. Two classes have the same block, which
+    they share.
     """
 
     def __init__(self, objective):
@@ -184,6 +185,7 @@ class Ladder:
             rung: 2 + _matrix_work(objective, rung.n_matrices(K)) / objective.work
             for rung in RUNGS
             if rung.n_matrices(K) * p**2 * objective.dtype.itemsize <= bytes_allowed
+            and not (K == 2 and rung.n_matrices(K) == 2)
         }
 
     def cost(self, rung):
@@ -247,16 +249,16 @@ def _inverse_cholesky(A, ridge):
     Columns are scaled to a unit diagonal first. What rounding leaves indefinite gets as much
     more on that diagonal as it takes.
     """
-    index = np.diag_indices_from(A)
-    A[index] += A.dtype.type(ridge)
-    scale = _inverse_sqrt(A[index])
+    diag = np.einsum("ii->i", A)  # a view
+    diag += A.dtype.type(ridge)
+    scale = _inverse_sqrt(diag)
     A *= scale
     A *= scale[:, np.newaxis]
     potrf, trtri = get_lapack_funcs(("potrf", "trtri"), (A,))
     jitter = 10 * np.finfo(A.dtype).eps
     failed = True
     while failed:
-        A[index] = 1 + jitter
+        diag[:] = 1 + jitter
         L, failed = potrf(A.T, lower=True, clean=True)  # A is symmetric; A.T needs no copy
         jitter *= 10
     inverse, _ = trtri(L, lower=True, overwrite_c=True)

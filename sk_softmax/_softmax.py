@@ -25,12 +25,16 @@ def softmax(Z):
 
 
 def is_right(true_logit, normaliser, n_classes):
-    """Of which rows the most probable class is the true one, if they favour one at all.
+    """Of which rows the most probable class is the true one; ties of some classes count.
 
     From logits less the largest of their row: that of the true class, and the sum of their
-    exponentials. Where all are equal, as at zero coefficients, no class is favoured.
+    exponentials. Where all are equal no class is favoured. That is so at zero coefficients, for
+    all rows alike: so it is enough to look further if the first one is such a row.
     """
-    return (true_logit == 0) & (normaliser < n_classes)
+    right = true_logit == 0
+    if normaliser[0] == n_classes:
+        right &= normaliser < n_classes
+    return right
 
 
 def cross_entropy(Z, y, s, smoothing=0.0):
@@ -39,15 +43,16 @@ def cross_entropy(Z, y, s, smoothing=0.0):
     The other thing returned is the sum of the s_i of the rows whose most probable class is that
     of `y`, if they favour one at all.
 
-    `Z` (K, m) holds logits on entry and the residuals, which are the gradient of the sum
-    with respect to the logits, on return. `y` holds class codes (m,), which stand for
+    `Z` (K, m), contiguous, holds logits on entry and the residuals, which are the gradient of
+    the sum with respect to the logits, on return. `y` holds class codes (m,), which stand for
     ``q_i = (1 - smoothing) onehot(y_i) + smoothing / K``, or the q_i themselves, (m, K). `s`
     (m,) are weights. All but codes are in the dtype of `Z`. Both sums are Python floats, the
     first accumulated in float64.
     """
     Z -= Z.max(axis=0)
-    true = (y if y.ndim == 1 else y.argmax(axis=1), np.arange(len(y)))
-    true_logit = Z[true]  # 0 where that class is the most probable one
+    m = len(y)
+    true = (y if y.ndim == 1 else y.argmax(axis=1)) * m + np.arange(m)  # places in a flat Z
+    true_logit = Z.take(true)  # 0 where that class is the most probable one
     if y.ndim == 2:
         target_logit = np.einsum("km,mk->m", Z, y)
     elif smoothing:
@@ -57,14 +62,14 @@ def cross_entropy(Z, y, s, smoothing=0.0):
     np.exp(Z, out=Z)
     normaliser = Z.sum(axis=0)
     loss = np.log(normaliser) - target_logit
-    correct = s @ is_right(true_logit, normaliser, len(Z))
+    correct = np.dot(s, is_right(true_logit, normaliser, len(Z)).astype(s.dtype))
     Z *= s / normaliser
     if y.ndim == 2:
         Z -= y.T * s
     elif smoothing:
         Z -= s * Z.dtype.type(smoothing / len(Z))
-        Z[true] -= s * Z.dtype.type(1 - smoothing)
+        Z.reshape(-1)[true] -= s * Z.dtype.type(1 - smoothing)
     else:
-        Z[true] -= s
+        Z.reshape(-1)[true] -= s
     loss = np.dot(loss.astype(np.float64, copy=False), s.astype(np.float64, copy=False))
     return float(loss), float(correct)

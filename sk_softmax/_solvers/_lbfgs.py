@@ -276,6 +276,7 @@ class _Stage:
         start_gradient = self._backward(self._evaluation.gradient)
         self._unit = float(np.linalg.norm(start_gradient)) or 1.0
         self._start_gradient = start_gradient / self._unit
+        self._start = theta, self._evaluation, self._start_gradient
         self._start_value = self.value
         self.raw_gap = 0.5 * float(start_gradient @ start_gradient)
         self._estimate = GapEstimate(self.value, self.raw_gap, gap_factor)
@@ -346,7 +347,9 @@ class _Stage:
 
     def _scaled(self, u):
         """F and its gradient at u; keeps the evaluation for `_accept`."""
-        self.n_evaluations += 1
+        if not u.any():  # where scipy starts, and where f is known
+            self._evaluated = self._start
+            return 0.0, self._start_gradient
         step = self._T.forward(u.reshape(self.objective.shape)).ravel()
         theta = self._theta_0 + self._unit * step
         evaluation = self._evaluate(theta)
@@ -358,6 +361,7 @@ class _Stage:
 
     def _evaluate(self, theta):
         """The evaluation of f at theta, checked."""
+        self.n_evaluations += 1
         evaluation = self.objective.evaluate(theta)
         if not math.isfinite(evaluation.value + evaluation.gradient.sum()):
             raise FloatingPointError(NOT_FINITE)
