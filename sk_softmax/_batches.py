@@ -17,8 +17,55 @@ from itertools import cycle
 import numpy as np
 from scipy import sparse
 
+from sk_softmax._blocks import padded_number, times_columns
+
 # Bytes of rows gathered at once: few calls for small batches, and still in the cache.
 _CHUNK_BYTES = 2**20
+
+
+class Parameters:
+    """Coefficients and intercepts, or a gradient or step, laid out for products with batches.
+
+    Attributes
+    ----------
+    flat : ndarray
+        All of them, coefficients first.
+    W : ndarray of shape (p, K)
+        A view of the coefficients.
+    b : ndarray of shape (K,), or None
+        A view of the intercepts.
+    padded : ndarray of shape (p, K'), K' >= K
+        W, and columns of zeros beside it. Its rows are contiguous if `times_columns` says so,
+        and otherwise its columns.
+    """
+
+    def __init__(self, objective):
+        K, p = objective.n_classes, objective.n_features
+        self.are_rows_contiguous = times_columns(K, objective.X, objective.dtype)
+        width = K if self.are_rows_contiguous else padded_number(K)
+        size = p * width
+        self.flat = np.zeros(size + K * objective.fit_intercept, dtype=objective.dtype)
+        if self.are_rows_contiguous:
+            self.padded = self.flat[:size].reshape(p, K)
+        else:
+            self.padded = self.flat[:size].reshape(width, p).T
+        self.coefficients = self.flat[:size]
+        self.W = self.padded[:, :K]
+        self.b = self.flat[size:] if objective.fit_intercept else None
+
+    @classmethod
+    def of(cls, objective, theta):
+        """Those of an array (p + 1, K), intercepts last, or (p, K) without intercepts."""
+        parameters = cls(objective)
+        p = objective.n_features
+        parameters.W[:] = theta[:p]
+        if parameters.b is not None:
+            parameters.b[:] = theta[p]
+        return parameters
+
+    def as_array(self):
+        """The inverse of `of`."""
+        return self.W.copy() if self.b is None else np.vstack([self.W, self.b])
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +82,21 @@ class Batch:
     Q: np.ndarray
     true: np.ndarray
 
-    def gradient(self, W, b, G_W, g_b, true_logit, normaliser):
-        """Write the gradient of the mean loss at W (p, K) and b (K, 1) into G_W and g_b.
+    def gradient(self, theta, G, true_logit, normaliser):
+        """Write the gradient of the mean loss at `theta` into `G`, both `Parameters`.
 
         With Z the logits less each row's largest, also write ``Z[true]`` and the sums of
         ``exp(Z)``, both (m,), and return ``sum(Q Z)``: the mean loss is that of
         ``weights log(normaliser)`` less this.
-
-        The softmax runs on classes by rows, see `_softmax`, the products on rows by classes,
-        whose few contiguous columns BLAS multiplies fastest. Without an intercept b and g_b
-        are None.
         """
-        Z = np.ascontiguousarray((self.X @ W).T)
-        if b is not None:
-            Z += b
+        X, W = self.X, theta.padded
+        if theta.are_rows_contiguous:
+            Z = np.ascontiguousarray((X @ W).T)
+        else:
+            padded = np.dot(W.T, X.T)
+            Z = padded[: len(self.Q)]
+        if theta.b is not None:
+            Z += theta.b[:, np.newaxis]
         Z -= np.maximum.reduce(Z, axis=0)
         Z.take(self.true, out=true_logit, mode="clip")
         target_logits = np.vdot(self.Q, Z)
@@ -56,13 +104,14 @@ class Batch:
         np.add.reduce(Z, axis=0, out=normaliser)
         Z *= self.weights / normaliser
         Z -= self.Q
-        residuals = np.ascontiguousarray(Z.T)
-        if type(self.X) is np.ndarray:
-            np.dot(self.X.T, residuals, out=G_W)
+        if not theta.are_rows_contiguous:
+            np.dot(padded, X, out=G.padded.T)
+        elif type(X) is np.ndarray:
+            np.dot(X.T, np.ascontiguousarray(Z.T), out=G.padded)
         else:
-            G_W[:] = self.X.T @ residuals
-        if b is not None:
-            np.add.reduce(Z, axis=1, out=g_b)
+            G.padded[:] = X.T @ np.ascontiguousarray(Z.T)
+        if G.b is not None:
+            np.add.reduce(Z, axis=1, out=G.b)
         return float(target_logits)
 
 
@@ -114,7 +163,7 @@ class Batches:
             X = objective.X[rows]  # `take` would first copy the whole of X
         else:  # a mode other than "raise" writes to the buffer itself
             X = objective.X.take(rows, axis=0, out=buffer[: len(rows)], mode="clip")
-        X = objective.in_dtype(X)
+        X = objective.in_dtype(X if objective.is_sparse else np.asarray(X))
         y, weights = objective.y[rows], self._weights(rows, size)
         number = len(rows) // size
         Q = self._weighted_targets(y, weights, number)

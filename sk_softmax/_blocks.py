@@ -46,6 +46,14 @@ def times_columns(K, X, dtype):
     return sparse.issparse(X) or (dtype == np.float64 and X.shape[1] >= _MANY_FEATURES * K)
 
 
+def padded_number(K):
+    """K rows and rows of zeros, to a multiple of four.
+
+    BLAS computes the rows of a flat product four at a time, and takes as long for a rest.
+    """
+    return -(-K // 4) * 4
+
+
 def is_mapped(X):
     """Whether an array, or what it is a view of, is a memory map."""
     while isinstance(X, np.ndarray):

@@ -29,7 +29,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from sk_softmax._blocks import is_mapped, rows_view, slices, times_columns, times_rows
+from sk_softmax._blocks import (
+    is_mapped,
+    padded_number,
+    rows_view,
+    slices,
+    times_columns,
+    times_rows,
+)
 from sk_softmax._column_sums import ColumnSums
 from sk_softmax._softmax import cross_entropy
 
@@ -275,17 +282,14 @@ class Objective:
         return lambda X: logits(X)[: self.n_classes]
 
     def _padded_logits_at(self, theta):
-        """`logits_at` with rows of zeros below those of dense X, to a multiple of four.
-
-        BLAS computes the rows of such flat products four at a time, and takes as long for a rest.
-        """
+        """`logits_at` with rows of zeros below those that BLAS computes."""
         W, b = self.unpack(theta)
         K, p = W.shape
         by_columns = times_columns(K, self.X, self.dtype)
         if by_columns:
             columns = np.ascontiguousarray(W.T, dtype=self.dtype)
         else:
-            padded = np.zeros((-(-K // 4) * 4, p), dtype=self.dtype)
+            padded = np.zeros((padded_number(K), p), dtype=self.dtype)
             padded[:K] = W
         b = 0 if b is None else b.astype(self.dtype)[:, np.newaxis]
 

@@ -83,6 +83,11 @@ class SoftmaxPredictionMixin:
         -------
         self : SoftmaxRegression
             The fitted estimator, whose predictions are the same.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator has not been fitted.
         """
         check_is_fitted(self)
         self.coef_ = sparse.csr_matrix(self.coef_)
@@ -95,6 +100,11 @@ class SoftmaxPredictionMixin:
         -------
         self : SoftmaxRegression
             The fitted estimator, whose predictions are the same.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator has not been fitted.
         """
         check_is_fitted(self)
         if sparse.issparse(self.coef_):

@@ -6,7 +6,7 @@ from reference import make_problem, mean_gradient, mean_objective
 from scipy import sparse
 
 from sk_softmax import _batches
-from sk_softmax._batches import Batches
+from sk_softmax._batches import Batches, Parameters
 from sk_softmax._threads import RowThreads
 
 
@@ -14,17 +14,13 @@ def weights_of(n, seed=0):
     return np.random.default_rng(seed).uniform(0.2, 3, size=n)
 
 
-def gradient_of(batch, theta):
+def gradient_of(batch, theta, objective):
     """Loss and gradient (K, p + 1) of a batch at theta (K, p + 1)."""
-    theta_t = np.ascontiguousarray(theta.T)
-    G = np.empty_like(theta_t)
-    p = len(G) - 1
-    true_logit, normaliser = np.empty((2, len(batch.weights)))
-    target_logits = batch.gradient(
-        theta_t[:p], theta_t[p][:, np.newaxis], G[:p], G[p], true_logit, normaliser
-    )
+    G = Parameters(objective)
+    true_logit, normaliser = np.empty((2, len(batch.weights)), dtype=objective.dtype)
+    target_logits = batch.gradient(Parameters.of(objective, theta.T), G, true_logit, normaliser)
     np.testing.assert_array_equal(true_logit <= 0, True)
-    return float(batch.weights @ np.log(normaliser)) - target_logits, G.T
+    return float(batch.weights @ np.log(normaliser)) - target_logits, G.as_array().T
 
 
 @pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
@@ -87,12 +83,13 @@ def test_a_batch_is_unbiased(make_objective):
     X, y = make_problem(0, n=5)
     y = np.array([0, 1, 2, 0, 1])
     s, theta = weights_of(5), np.random.default_rng(2).standard_normal((3, 5))
-    batches = Batches(make_objective(X, y, s), 2)
+    objective = make_objective(X, y, s)
+    batches = Batches(objective, 2)
     firsts, lasts = [], []
     for order in permutations(range(5)):
         first, *_, last = batches.epoch(np.array(order))
-        firsts.append(gradient_of(first, theta))
-        lasts.append(gradient_of(last, theta))
+        firsts.append(gradient_of(first, theta, objective))
+        lasts.append(gradient_of(last, theta, objective))
     for estimates in (firsts, lasts):  # the last has one row only
         loss, G = (np.mean(part, axis=0) for part in zip(*estimates, strict=True))
         assert loss == pytest.approx(mean_objective(theta, X, y, s, 0), rel=1e-12)
@@ -100,17 +97,36 @@ def test_a_batch_is_unbiased(make_objective):
 
 
 @pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
-def test_the_gradient_is_that_of_its_rows(make_objective, layout):
-    X, y = make_problem(3)
-    s, theta = weights_of(80), np.random.default_rng(2).standard_normal((3, 5))
-    order = np.arange(80)
-    for i, batch in enumerate(Batches(make_objective(layout(X), y, s), 16).epoch(order)):
-        rows = order[16 * i : 16 * i + 16]
+@pytest.mark.parametrize("p", [4, 100])  # products with X are made in another way for many
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float32, 1e-4), (np.float64, 1e-9)])
+def test_the_gradient_is_that_of_its_rows(make_objective, layout, p, dtype, rtol):
+    X, y = make_problem(3, p=p)
+    X = X.astype(dtype)
+    s, theta = weights_of(80), np.random.default_rng(2).standard_normal((3, p + 1))
+    objective = make_objective(layout(X), y, s).astype(dtype)
+    for i, batch in enumerate(Batches(objective, 16).epoch(np.arange(80))):
+        rows = slice(16 * i, 16 * i + 16)
         share = s[rows].mean() / s.mean()
-        loss, G = gradient_of(batch, theta)
-        data = X[rows], y[rows], s[rows], 0
-        assert loss == pytest.approx(share * mean_objective(theta, *data), rel=1e-12)
-        np.testing.assert_allclose(G, share * mean_gradient(theta, *data), rtol=1e-9, atol=1e-14)
+        loss, G = gradient_of(batch, theta, objective)
+        data = X[rows].astype(np.float64), y[rows], s[rows], 0
+        assert loss == pytest.approx(share * mean_objective(theta, *data), rel=rtol)
+        np.testing.assert_allclose(
+            G, share * mean_gradient(theta, *data), rtol=rtol, atol=1e-2 * rtol
+        )
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("p", [4, 100])
+def test_parameters_keep_what_they_are_given(make_objective, fit_intercept, p):
+    X, y = make_problem(0, p=p)
+    objective = make_objective(X, y, fit_intercept=fit_intercept)
+    theta = np.random.default_rng(2).standard_normal((p + fit_intercept, 3))
+    parameters = Parameters.of(objective, theta)
+    np.testing.assert_array_equal(parameters.as_array(), theta)
+    assert np.sum(parameters.flat**2) == pytest.approx(np.sum(theta**2))
+    assert np.sum(parameters.coefficients**2) == pytest.approx(np.sum(theta[:p] ** 2))
+    parameters.flat *= 2
+    np.testing.assert_array_equal(parameters.as_array(), 2 * theta)
 
 
 def test_single_precision_is_kept(make_objective):

@@ -17,7 +17,7 @@ ALLOWED = {
     "_curvature": {"_softmax", "_blocks", "_objective"},
     "_preconditioner": {"_blocks", "_objective", "_curvature"},
     "_rotation": set(),
-    "_batches": set(),
+    "_batches": {"_blocks"},
     "_solvers": {
         "_solvers",
         "_batches",

@@ -35,7 +35,7 @@ def load_images(name="digits", folder=None):
     `name` is "digits" (bundled with scikit-learn), "mnist" or "fashion_mnist". The latter
     two are read from ``<name>.npz`` in `folder`, in the folder that the environment variable
     SK_SOFTMAX_DATA names, or fetched from OpenML. Pixels are float32 in [0, 1], labels are
-    strings.
+    strings. SystemExit says what to do where they cannot be had.
     """
     if name == "digits":
         digits = load_digits()
@@ -57,10 +57,18 @@ def _large_images(name, folder):
     folder = folder or os.environ.get(DATA_VARIABLE)
     if folder:
         path = Path(folder) / f"{name}.npz"
+        if not path.exists():
+            raise SystemExit(f"There is no {path}: name a folder that holds {name}.npz.")
         with np.load(path) as data:
             X_train, X_test = data["X_train"] / np.float32(255), data["X_test"] / np.float32(255)
             return (X_train, X_test, data["y_train"], data["y_test"]), str(path)
-    bunch = fetch_openml(OPENML_NAMES[name], version=1, as_frame=False)
+    try:
+        bunch = fetch_openml(OPENML_NAMES[name], version=1, as_frame=False)
+    except OSError as error:  # which errors of the network are
+        raise SystemExit(
+            f"OpenML is out of reach ({error}): name a folder that holds {name}.npz by --data-dir "
+            f"or {DATA_VARIABLE}, or use --data digits."
+        ) from None
     X = bunch.data.astype(np.float32) / 255
     splits = X[:60000], X[60000:], bunch.target[:60000], bunch.target[60000:]
     return splits, f"OpenML's {OPENML_NAMES[name]}"

@@ -3,14 +3,13 @@
 In the variables v of ``theta = T v`` a step along the gradient ``T' g`` moves theta along
 ``T T' g``. So SGD in those variables is SGD in theta with the matrix ``M = T T'``, applied
 here as one product. T is that of `sk_softmax._preconditioner`, "shared" or "diagonal".
-Arrays have theta's layout transposed, (p + 1, K), intercepts in the last row.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from sk_softmax._blocks import slices
+from sk_softmax._blocks import slices, times_columns
 from sk_softmax._curvature import Curvature, Moments, rows_per_matrix
 from sk_softmax._preconditioner import (
     RUNGS,
@@ -94,21 +93,21 @@ class Metric:
     intercept_scale: np.ndarray
     fit_intercept: bool
 
-    def times(self, G):
-        """M G for a gradient (p + 1, K) or, without intercepts, (p, K)."""
-        p = len(self.scale) if self.matrix is None else len(self.matrix)
-        D = np.empty_like(G)
-        W, g_b = G[:p], G[p:]
+    def multiply(self, G, product):
+        """Write M G into other `Parameters`; overwrites G."""
+        W, D = G.W, product.W
         if self.fit_intercept:
-            W = W - self.mean * g_b
-        if self.matrix is not None:
-            W = self.matrix @ W
-        np.multiply(W, self.scale, out=D[:p])
+            W -= self.mean * G.b
+        if self.matrix is None:
+            np.multiply(W, self.scale, out=D)
+        else:
+            np.matmul(self.matrix, G.padded, out=product.padded)
+            D *= self.scale
         if self.fit_intercept:
-            np.multiply(g_b, self.intercept_scale, out=D[p:])
-            D[p] -= np.einsum("ij,ij->j", np.broadcast_to(self.mean, W.shape), D[:p])
+            np.multiply(G.b, self.intercept_scale, out=product.b)
+            product.b -= np.einsum("ij,ij->j", np.broadcast_to(self.mean, D.shape), D)
+            product.b -= product.b.mean()
         D -= D.mean(axis=1, keepdims=True)  # class rows keep summing to zero
-        return D
 
 
 class Preconditioning:
@@ -169,6 +168,7 @@ class Preconditioning:
     def _metric(self, curvature):
         objective, gauge = self._objective, _gauge_factor(self._objective)
         dtype = objective.dtype
+        order = "C" if times_columns(objective.n_classes, objective.X, dtype) else "F"
         weight = np.maximum(curvature.weight, np.finfo(np.float32).eps)
         intercept_scale = 1 / (gauge * weight)
         if self._is_shared:
@@ -181,8 +181,8 @@ class Preconditioning:
             matrix = None
         return Metric(
             matrix,
-            np.ascontiguousarray(scale, dtype=dtype),
-            np.ascontiguousarray(curvature.mean.T, dtype=dtype),
+            np.asarray(scale, dtype=dtype, order=order),
+            np.asarray(curvature.mean.T, dtype=dtype, order=order),
             intercept_scale.astype(dtype),
             objective.fit_intercept,
         )

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.linalg import get_blas_funcs
 
-from sk_softmax._batches import Batches
+from sk_softmax._batches import Batches, Parameters
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
 from sk_softmax._solvers._metric import Metric, Preconditioning, RunningMoments
 from sk_softmax._solvers._schedules import SCHEDULES, Progress
@@ -34,10 +34,8 @@ _AVERAGE_DEGREE = 3
 class SGDState:
     """All that goes on from one epoch to the next; plain data.
 
-    `theta`, `velocity` and `average` are (p + 1, K), coefficients and below them intercepts,
-    the transpose of theta's layout: BLAS multiplies tall matrices by these few contiguous
-    columns fastest. `average` is None without averaging, `metric` with a learning rate in
-    the features as given.
+    `theta`, `velocity` and `average` are (p + 1, K), coefficients and below them intercepts.
+    `average` is None without averaging, `metric` with a learning rate in the features as given.
     """
 
     theta: np.ndarray
@@ -324,54 +322,62 @@ class _Epochs:
     def _descend(self, order, rate):
         """A step for each batch of a permutation of the rows; the metrics."""
         objective, state, every = self._objective, self.state, self._options.record_batches
-        p, lam, theta = objective.n_features, objective.lam, state.theta
-        gradient = np.empty_like(theta)
-        W, G_W = theta[:p], gradient[:p]
-        # Columns of b and g_b; views, so that they change with theta and the gradient.
-        b, g_b = (theta[p][:, np.newaxis], gradient[p]) if objective.fit_intercept else (None,) * 2
-        add_multiple = _adder_of_multiples(theta.dtype)
-        direction_of = self._directions(state)
+        lam = objective.lam
+        theta, gradient = Parameters.of(objective, state.theta), Parameters(objective)
+        velocity = Parameters.of(objective, state.velocity)
+        average = None if state.average is None else Parameters.of(objective, state.average)
+
+        def solution():
+            """Bring the state up to date."""
+            state.theta, state.velocity = theta.as_array(), velocity.as_array()
+            state.average = None if average is None else average.as_array()
+            return state.solution()
+
+        add_multiple = _adder_of_multiples(objective.dtype)
+        direction_of = self._directions(velocity.flat)
         tally = Tally(objective.s[order], objective.n_classes)
         for number, batch in enumerate(self._batches.epoch(order), start=1):
             rows = tally.next_rows(len(batch.weights))
-            rest = -batch.gradient(W, b, G_W, g_b, tally.true_logit[rows], tally.normaliser[rows])
+            rest = -batch.gradient(theta, gradient, tally.true_logit[rows], tally.normaliser[rows])
             if lam > 0:
-                rest += 0.5 * lam * float(np.vdot(W, W))
-                add_multiple(G_W, W, lam)
+                W = theta.coefficients
+                rest += 0.5 * lam * float(np.dot(W, W))
+                add_multiple(gradient.coefficients, W, lam)
             tally.add(rest)
-            direction = gradient if direction_of is None else direction_of(gradient)
-            add_multiple(theta, direction, -rate)
+            add_multiple(theta.flat, direction_of(gradient), -rate)
             state.n_steps += 1
-            if state.average is not None:
+            if average is not None:
                 weight = (_AVERAGE_DEGREE + 1) / (_AVERAGE_DEGREE + state.n_steps)
-                state.average += weight * (theta - state.average)
+                average.flat += weight * (theta.flat - average.flat)
             if every and self.on_batches and (number % every == 0 or rows.stop == len(order)):
                 metrics = {**tally.since_last_time(), "learning_rate": rate}
                 n_iter = state.n_epochs + rows.stop / len(order)
-                self.on_batches(IterationState(n_iter, state.solution, metrics, within_epoch=True))
+                self.on_batches(IterationState(n_iter, solution, metrics, within_epoch=True))
+        solution()
         return {**tally.metrics(), "learning_rate": rate}
 
-    def _directions(self, state):
-        """What turns gradients into directions of steps; None if they are the same."""
+    def _directions(self, velocity):
+        """What turns gradients, `Parameters`, into directions of steps, flat."""
         momentum, nesterov = self._options.momentum, self._options.nesterov
-        metric, velocity = state.metric, state.velocity
-        if momentum == 0:
-            return None if metric is None else metric.times
+        metric, product = self.state.metric, Parameters(self._objective)
 
         def direction(gradient):
             if metric is not None:
-                gradient = metric.times(gradient)
+                metric.multiply(gradient, product)
+                gradient = product
+            if momentum == 0:
+                return gradient.flat
             np.multiply(velocity, momentum, out=velocity)
-            np.add(velocity, gradient, out=velocity)
-            return gradient + momentum * velocity if nesterov else velocity
+            np.add(velocity, gradient.flat, out=velocity)
+            return gradient.flat + momentum * velocity if nesterov else velocity
 
         return direction
 
 
 def _adder_of_multiples(dtype):
-    """Function that adds a multiple of one contiguous array to another, in one pass over them."""
+    """Function that adds a multiple of one flat array to another, in one pass over them."""
     (axpy,) = get_blas_funcs(("axpy",), dtype=dtype)
-    return lambda y, x, a: axpy(x.ravel(), y.reshape(-1), a=a)
+    return lambda y, x, a: axpy(x, y, a=a)
 
 
 def _checked():
