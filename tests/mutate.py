@@ -78,7 +78,7 @@ OPERATORS = {
 INDIFFERENT = (
     "overwrite_", "_work", "_WORK", "_BYTES", "_SIZE", "_PARTS", "_ROWS", "threads.map(", "lwork",
     "slices(", "n_parts", "__all__", "cost", "_WORTH", "patience", "raise ", "_MEMORY", "maxcor",
-    "copy=", "zip(", "itemsize", "clean=",
+    "copy=", "zip(", "itemsize", "clean=", "@dataclass(",
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from reference import kkt_residual, make_problem, mean_objective
+from scipy.optimize import minimize as scipy_minimize
 from sklearn.datasets import load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 
@@ -259,3 +260,32 @@ def test_what_overflows_in_float32_is_solved_in_float64(size):
     unit = SoftmaxRegression("lbfgs", C=np.inf).fit(X, y)
     assert model.converged_
     assert model.loss_ == pytest.approx(unit.loss_, rel=1e-5)
+
+
+@pytest.mark.parametrize("tol", [None, 1e-14])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_scipy_minimises_a_function_with_its_own_gradient(
+    well_conditioned, make_solver, monkeypatch, seed, tol
+):
+    """From a far start, and from one so near that differences of f are rounding errors."""
+    objective = well_conditioned(seed)
+    theta = start(objective)
+    if tol is not None:
+        theta = make_solver("lbfgs", tol=tol).minimize(objective, theta, keep_going).theta
+    starts = []
+
+    def checked_minimize(function, u, **parameters):
+        direction = np.random.default_rng(seed).standard_normal(u.shape)
+        direction *= 1e-2 / np.linalg.norm(direction)
+        (up, g_up), (down, g_down) = function(u + direction), function(u - direction)
+        value, g = function(u)
+        starts.append((value, np.linalg.norm(g)))
+        # Of first and of second order; terms of the third are a ten-thousandth.
+        assert up - down == pytest.approx(2 * g @ direction, rel=1e-3, abs=1e-6)
+        curvature = 0.5 * (g_up - g_down) @ direction
+        assert up + down - 2 * value == pytest.approx(curvature, rel=1e-2)
+        return scipy_minimize(function, u, **parameters)
+
+    monkeypatch.setattr("sk_softmax._solvers._lbfgs.minimize", checked_minimize)
+    make_solver("lbfgs", tol=1e-20).minimize(objective, theta, keep_going)
+    np.testing.assert_allclose(starts, [[0, 1]] * len(starts), atol=1e-12)
