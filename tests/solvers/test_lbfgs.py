@@ -292,15 +292,17 @@ def test_scipy_minimises_a_function_with_its_own_gradient(
     np.testing.assert_allclose(starts, [[0, 1]] * len(starts), atol=1e-12)
 
 
-def test_evaluations_are_counted(well_conditioned, make_solver, fail_at_call):
+def test_evaluations_are_counted(make_objective, make_solver, fail_at_call):
     calls = fail_at_call("evaluate", np.inf, None)
+    X, y = load_wine(return_X_y=True)
+    objective = make_objective(X, y, lam=1e-5)
     states = []
-    objective = well_conditioned(0)
-    solver = make_solver("lbfgs", tol=1e-10)
+    solver = make_solver("lbfgs", tol=1e-20)
     solver.minimize(objective, start(objective), lambda state: states.append(state))
+    assert len({state.metrics["preconditioner"] for state in states}) > 1  # stages, too
     counts = [state.metrics["n_evaluations"] for state in states]
     assert counts == sorted(set(counts))
-    assert len(calls) - counts[-1] <= 1  # that of the start belongs to no iteration
+    assert len(calls) - counts[-1] in (0, 1)  # that of the start belongs to no iteration
 
 
 @pytest.mark.parametrize(("n_failures", "reason"), [(1, StopReason.TOL), (2, StopReason.PRECISION)])
