@@ -218,6 +218,15 @@ def test_a_column_that_varies_little_about_its_mean_is_not_constant(make_objecti
     np.testing.assert_allclose(variance, (c * centred**2).sum(axis=0), rtol=1e-2)
 
 
+@layouts
+def test_rounding_errors_of_a_mean_are_no_variance(make_objective, layout):
+    """Of sparse columns it is a difference, here less than the last digit of either."""
+    X, y = make_problem(0, n=200)
+    X[:, 1] = 1e8 + 1e-3 * X[:, 1]
+    variance = Curvature(make_objective(layout(X), y)).variance[1]
+    assert 0 <= variance <= 2 * np.var(X[:, 1])
+
+
 def test_of_dense_columns_all_digits_of_the_variance_are_kept(make_objective):
     X, y = make_problem(0, n=200)
     X[:, 1] = 3 + 1e-9 * X[:, 1]
