@@ -6,7 +6,7 @@ from reference import make_problem, mean_gradient
 from scipy import sparse
 
 from sk_softmax._solvers import _metric
-from sk_softmax._solvers._metric import Preconditioning
+from sk_softmax._solvers._metric import Preconditioning, RunningMoments
 
 
 def balanced(n=90, p=4, K=3):
@@ -101,3 +101,29 @@ def test_it_survives_pickling(make_objective):
     G = np.random.default_rng(0).standard_normal((5, 3))
     again = pickle.loads(pickle.dumps(metric))
     np.testing.assert_array_equal(again.times(G), metric.times(G))
+
+
+@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
+def test_the_moments_of_a_stream_are_those_of_all_its_rows(make_objective, layout):
+    X, y = make_problem(0)
+    X = X + np.linspace(-3, 3, len(X))[:, np.newaxis]  # later rows lie elsewhere
+    y[-5:] = 0, 1, 2, 1, 0  # each part has all classes
+    s = np.random.default_rng(0).uniform(0.5, 2, size=len(y))
+    parts = slice(0, 30), slice(30, 50), slice(50, 80)
+    running, *others = (
+        RunningMoments.of(make_objective(layout(X[i]), y[i], s[i]), s[i].sum()) for i in parts
+    )
+    for other in others:
+        running = running.joined_with(other)
+    assert running.weight == pytest.approx(s.sum())
+    np.testing.assert_allclose(running.class_weight, [s[y == k].sum() for k in range(3)])
+    mean = s @ X / s.sum()
+    np.testing.assert_allclose(running.mean, mean, atol=1e-14)
+    np.testing.assert_allclose(running.variance, s @ (X - mean) ** 2 / s.sum())
+
+
+def test_a_class_that_a_stream_has_not_shown_counts_as_seen_once():
+    seen = RunningMoments(9.0, np.array([5.0, 4.0, 0.0]), np.zeros(2), np.ones(2)).at_start()
+    share = np.array([6, 5, 1]) / 12
+    np.testing.assert_allclose(seen.weight, share * (1 - share))
+    np.testing.assert_allclose(seen.second, np.outer(share * (1 - share), [1, 1]))
