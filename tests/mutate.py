@@ -34,7 +34,7 @@ TESTS = {
     "_preconditioner": ["test_preconditioner", "solvers/test_metric", "solvers/test_lbfgs"],
     "_curvature": ["test_curvature", "test_preconditioner", "test_extremes"],
     "_rotation": ["test_rotation"],
-    "_column_sums": ["test_objective", "test_curvature"],
+    "_column_sums": ["test_column_sums", "test_objective"],
     "_batches": ["test_batches", "test_soft_targets", "solvers/test_sgd"],
     "_formulation": ["test_soft_targets", "test_optimality", "test_partial_fit", "test_state"],
     "_solvers/_gap": ["solvers/test_gap", "solvers/test_lbfgs"],
