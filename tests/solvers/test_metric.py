@@ -127,3 +127,69 @@ def test_a_class_that_a_stream_has_not_shown_counts_as_seen_once():
     share = np.array([6, 5, 1]) / 12
     np.testing.assert_allclose(seen.weight, share * (1 - share))
     np.testing.assert_allclose(seen.second, np.outer(share * (1 - share), [1, 1]))
+
+
+@pytest.mark.parametrize("affordable", [0, 1e9])
+def test_sparse_rows_have_the_noise_of_dense_ones(make_objective, monkeypatch, affordable):
+    """Without an intercept, where neither are centred."""
+    monkeypatch.setattr(_metric, "_AFFORDABLE", affordable)
+    X, y = make_problem(0)
+    X[np.abs(X) < 0.5] = 0
+    dense, csr = (
+        Preconditioning(objective, theta_0(objective))
+        for objective in (
+            make_objective(layout(X), y, fit_intercept=False)
+            for layout in (np.asarray, sparse.csr_array)
+        )
+    )
+    assert csr.step_size(16) == pytest.approx(dense.step_size(16), rel=1e-6)
+    assert csr.step_size(1) == pytest.approx(dense.step_size(1), rel=1e-6)
+
+
+def product_with_hessian(metric, X, y, shape, lam):
+    """M H at zero theta, as a matrix on flattened arrays (p + 1, K)."""
+    columns = []
+    for index in np.ndindex(shape):
+        V = np.zeros(shape)
+        V[index] = 1
+        columns.append(metric.times(hessian_times(X, y, V, lam).T.copy()).T.ravel())
+    return np.column_stack(columns)
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.3])
+def test_the_diagonal_inverts_the_hessian_of_uncorrelated_columns(make_objective, monkeypatch, lam):
+    monkeypatch.setattr(_metric, "_AFFORDABLE", 0)
+    X, y = balanced()
+    X = np.linalg.qr(X - X.mean(axis=0))[0] * [1, 10, 0.1, 3] + 2
+    objective = make_objective(X, y, lam=lam)
+    metric = Preconditioning(objective, theta_0(objective)).initial
+    product = product_with_hessian(metric, X, y, objective.shape, lam)
+    gauge = np.kron(np.eye(3) - 1 / 3, np.eye(5))
+    np.testing.assert_allclose(gauge @ product @ gauge, gauge, atol=1e-5)
+
+
+@pytest.mark.parametrize("affordable", [0, 1e9])
+def test_steps_are_the_inverse_of_the_largest_curvature_without_noise(
+    make_objective, monkeypatch, affordable
+):
+    monkeypatch.setattr(_metric, "_AFFORDABLE", affordable)
+    X, y = balanced()
+    X[:, 1] += 10 * X[:, 0]  # correlated, which the diagonal does not see
+    objective = make_objective(X, y, lam=0.0)
+    preconditioning = Preconditioning(objective, theta_0(objective))
+    product = product_with_hessian(preconditioning.initial, X, y, objective.shape, 0.0)
+    largest = np.linalg.eigvals(product).real.max()
+    assert affordable or largest > 1.5
+    assert 1 / preconditioning.step_size(1e15) == pytest.approx(largest, rel=0.02)
+
+
+@pytest.mark.parametrize("affordable", [0, 1e9])
+def test_an_offset_of_the_columns_changes_no_step(make_objective, monkeypatch, affordable):
+    monkeypatch.setattr(_metric, "_AFFORDABLE", affordable)
+    X, y = make_problem(0)
+    plain, shifted = (
+        Preconditioning(objective, theta_0(objective))
+        for objective in (make_objective(X + offset, y, lam=0.0) for offset in (0, 100))
+    )
+    for size in (1, 10**9):
+        assert shifted.step_size(size) == pytest.approx(plain.step_size(size), rel=1e-4)
