@@ -193,3 +193,30 @@ def test_an_offset_of_the_columns_changes_no_step(make_objective, monkeypatch, a
     )
     for size in (1, 10**9):
         assert shifted.step_size(size) == pytest.approx(plain.step_size(size), rel=1e-4)
+
+
+@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("lam", [0.0, 0.1, 10.0])
+def test_steps_allow_for_the_noise_of_rows(make_objective, lam, layout):
+    """R = E l^2 / E l of the curvatures l of single rows, and one for the intercept."""
+    X, _ = make_problem(0, n=90)
+    objective = make_objective(layout(X), np.arange(90) % 3, lam=lam)
+    centred = X - X.mean(axis=0)
+    hessian = centred.T @ centred / 90 / 3  # of equal classes, 1/3
+    curvatures = (centred @ np.linalg.inv(hessian + lam * np.eye(4)) * centred).sum(axis=1) / 3
+    noise = (curvatures**2).mean() / curvatures.mean() + 1
+    preconditioning = Preconditioning(objective, theta_0(objective))
+    for size in (1, 20):
+        assert preconditioning.step_size(size) == pytest.approx(1 / (1 + noise / size), rel=1e-6)
+
+
+def test_batches_balance_the_curvature_and_the_noise(make_objective, monkeypatch):
+    monkeypatch.setattr(_metric, "_AFFORDABLE", 0)
+    X, y = make_problem(0, n=5000, p=30)
+    X[:, 15:] += X[:, :15]
+    objective = make_objective(X, y, lam=1e-6)
+    preconditioning = Preconditioning(objective, theta_0(objective))
+    largest = 1 / preconditioning.step_size(1e15)
+    noise = 1 / preconditioning.step_size(1) - largest
+    assert largest > 1.5
+    assert preconditioning.batch_size() == pytest.approx(np.clip(noise / largest, 19, 157), abs=1)
