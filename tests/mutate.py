@@ -36,7 +36,7 @@ TESTS = {
     "_rotation": ["test_rotation"],
     "_column_sums": ["test_column_sums", "test_objective"],
     "_batches": ["test_batches", "test_soft_targets", "solvers/test_sgd"],
-    "_formulation": ["test_soft_targets", "test_optimality", "test_partial_fit", "test_state"],
+    "_formulation": ["test_soft_targets", "test_state", "test_partial_fit"],
     "_solvers/_gap": ["solvers/test_gap", "solvers/test_lbfgs"],
     "_solvers/_lbfgs": ["solvers/test_lbfgs", "test_rotation"],
     "_solvers/_metric": ["solvers/test_metric", "solvers/test_sgd"],
