@@ -46,6 +46,26 @@ def test_an_epoch_holds_every_row_once_with_its_label_and_weight(make_objective,
     assert position == len(y)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+@pytest.mark.parametrize("soft", [False, True])
+def test_targets_are_weighted_and_smoothed(make_objective, smoothing, soft):
+    """A smoothed label is ``(1 - eps) onehot + eps / K``; rows of probabilities stay as given."""
+    X, y = make_problem(0)
+    s, order = weights_of(len(y)), np.random.default_rng(1).permutation(len(y))
+    objective = make_objective(X, y, s)
+    Q = (1 - smoothing) * np.eye(3)[y] + smoothing / 3
+    if soft:
+        objective.y = Q
+    else:
+        objective.label_smoothing = smoothing
+    batches = list(Batches(objective, 16).epoch(order))
+    for batch, rows in zip(batches, order.reshape(5, 16), strict=True):
+        np.testing.assert_allclose(batch.Q, (Q[rows] * (s[rows] / (16 * s.mean()))[:, None]).T)
+        of_class, row = np.unravel_index(batch.true, batch.Q.shape)
+        np.testing.assert_array_equal(of_class, y[rows])
+        np.testing.assert_array_equal(row, np.arange(16))
+
+
 @pytest.mark.parametrize("chunk_bytes", [1, 300, 2000])
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_chunks_and_threads_change_nothing(make_objective, monkeypatch, chunk_bytes, n_jobs):
@@ -62,7 +82,8 @@ def test_chunks_and_threads_change_nothing(make_objective, monkeypatch, chunk_by
 
     whole = contents(make_objective(X, y))
     monkeypatch.setattr(_batches, "_CHUNK_BYTES", chunk_bytes)
-    with RowThreads(n_jobs) as threads:
+    with RowThreads() as threads:
+        threads.n_threads = n_jobs  # whatever the machine has
         chunked = contents(make_objective(X, y, threads=threads))
     assert len(whole) == len(chunked) == 21
     for a, b in zip(whole, chunked, strict=True):

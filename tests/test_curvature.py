@@ -101,13 +101,18 @@ def test_an_offset_of_the_columns_costs_no_digits(make_objective, offset):
 
 
 def test_drawn_rows_follow_the_weights():
-    """Each row is drawn as often as its share of the weight says, give or take one."""
+    """Each row is drawn as often as its share of the weight says, give or take one.
+
+    Of the first rows together, however many, as many are drawn up to a half.
+    """
     rng = np.random.default_rng(0)
     c, stress = rng.exponential(size=1000) ** 2, rng.uniform(1, 5, size=1000)
     rows, w = _curvature._draw_rows(c, stress, 300)
     assert len(rows) == 300
     share = c * stress / (c @ stress)
-    assert np.abs(np.bincount(rows, minlength=1000) - 300 * share).max() < 1
+    drawn = np.bincount(rows, minlength=1000)
+    assert np.abs(drawn - 300 * share).max() < 1
+    assert np.abs(np.cumsum(drawn - 300 * share)).max() <= 0.5 + 1e-9
     np.testing.assert_allclose(w * 300 * share[rows], c[rows])  # unbiased
 
 
@@ -124,6 +129,29 @@ def test_drawn_covariances_are_those_of_all_rows_but_for_noise(make_objective, m
         eigenvalues = np.linalg.eigvalsh(L @ B @ L.T)
         assert 0.7 < eigenvalues.min() < eigenvalues.max() < 1.4  # (1 +- sqrt(4/400))^2, and 5 sd
         assert not np.allclose(eigenvalues, 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_matrices", [1, 3])
+def test_columns_that_few_rows_carry_keep_their_correlations(
+    make_objective, monkeypatch, n_matrices
+):
+    """Two columns are not zero in 40 rows of 20,000 alone, of which 400 are drawn."""
+    X, y = make_problem(0, n=20_000)
+    few = np.random.default_rng(0).choice(len(y), 40, replace=False)
+    pair = np.zeros((len(y), 2))
+    pair[few] = np.random.default_rng(1).standard_normal((40, 2)) @ [[1, 0.9], [0, 0.4]]
+    objective = make_objective(np.hstack([X, pair]), y)
+    theta = 0.5 * random_theta(0, objective.shape).ravel()
+    results = []
+    for m in (20_000, 400):
+        monkeypatch.setattr(_curvature, "rows_per_matrix", lambda *args, m=m: m)
+        curvature = Curvature(objective)
+        matrices = curvature.of_classes(theta)[1]
+        results.append(matrices if n_matrices > 1 else [curvature.pooled(theta)[1]])
+    for A, B in zip(*results, strict=True):
+        L = np.linalg.inv(np.linalg.cholesky(A))
+        eigenvalues = np.linalg.eigvalsh(L @ B @ L.T)
+        assert 0.5 < eigenvalues.min() < eigenvalues.max() < 2
 
 
 def test_rows_per_matrix_grow_with_columns_and_stop_at_n(make_objective):
@@ -154,3 +182,73 @@ def test_sums_without_theta_equal_the_dense_formula(make_objective, dtype, fit_i
     zero = np.zeros(objective.shape).ravel()
     moments, pooled = found.pooled(zero)
     np.testing.assert_allclose(pooled, found.covariance * moments.weight.sum(), **tolerance)
+
+
+@layouts
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [1e-3, 0.1, 7.3, 1e4])
+def test_a_constant_column_has_its_value_as_mean_and_no_variance(
+    make_objective, dtype, value, layout
+):
+    """Exactly, or the rounding errors of its sums would pass for a scale."""
+    X, y = make_problem(0, n=200)
+    X, s = with_zeros(X), random_weights(0, len(y))
+    X[:, 1] = value
+    X = X.astype(dtype)
+    curvature = Curvature(make_objective(layout(X), y, s).astype(dtype))
+    assert curvature.mean[1] == X[0, 1]
+    assert np.flatnonzero(curvature.variance == 0) == [1]
+    theta = random_theta(0, (3, 5)) / [1, value, 1, 1, 1]
+    constant = curvature.moments(theta.ravel()).variance == 0
+    np.testing.assert_array_equal(constant, [[False, True, False, False]] * 3)
+
+
+@layouts
+def test_a_column_that_varies_little_about_its_mean_is_not_constant(make_objective, layout):
+    X, y = make_problem(0, n=200)
+    X[:, 1] = 3 + 1e-5 * X[:, 1]
+    objective = make_objective(layout(X), y)
+    curvature = Curvature(objective)
+    np.testing.assert_allclose(curvature.variance, X.var(axis=0), rtol=1e-2)
+    theta = random_theta(0, objective.shape)
+    P = softmax_rows(X @ theta[:, :4].T + theta[:, 4])
+    c = P * (1 - P) / len(y)
+    centred = X[:, 1, np.newaxis] - X[:, 1] @ c / c.sum(axis=0)
+    variance = curvature.moments(theta.ravel()).variance[:, 1]
+    np.testing.assert_allclose(variance, (c * centred**2).sum(axis=0), rtol=1e-2)
+
+
+@layouts
+def test_rounding_errors_of_a_mean_are_no_variance(make_objective, layout):
+    """Of sparse columns it is a difference, here less than the last digit of either."""
+    X, y = make_problem(0, n=200)
+    X[:, 1] = 1e8 + 1e-3 * X[:, 1]
+    variance = Curvature(make_objective(layout(X), y)).variance[1]
+    assert 0 <= variance <= 2 * np.var(X[:, 1])
+
+
+def test_of_dense_columns_all_digits_of_the_variance_are_kept(make_objective):
+    X, y = make_problem(0, n=200)
+    X[:, 1] = 3 + 1e-9 * X[:, 1]
+    centred = X - X.mean(axis=0)
+    variance = Curvature(make_objective(X, y)).variance
+    np.testing.assert_allclose(variance, (centred**2).mean(axis=0), rtol=1e-5)
+
+
+@layouts
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("size", [1e-170, 1e-160])
+def test_a_column_whose_squares_vanish_is_refused(make_objective, size, fit_intercept, layout):
+    """It would be left out without a word, unless the penalty leaves it out anyway."""
+    X, y = make_problem(0)
+    X[:, 1] *= size
+
+    def variance(lam):
+        objective = make_objective(layout(X), y, lam=lam, fit_intercept=fit_intercept)
+        return Curvature(objective).variance
+
+    with pytest.raises(FloatingPointError, match="too small"):
+        variance(0.0)
+    assert np.all(variance(1e-100)[[0, 2, 3]] > 0)
+    X[:, 1] = 0
+    assert variance(0.0)[1] == 0

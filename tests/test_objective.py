@@ -238,3 +238,13 @@ def test_without_an_intercept_unpack_gives_none(make_objective):
             np.testing.assert_array_equal(b, theta[:, 4])
         else:
             assert b is None
+
+
+@pytest.mark.parametrize(("x", "separated"), [([-2, -1, 1, 2], True), ([-1, 0, 0, 1], False)])
+def test_classes_are_separated_if_every_row_favours_its_own(make_objective, x, separated):
+    """Two rows that differ in their labels alone cost a logarithm of two each, at least."""
+    X, y = np.array(x, dtype=float)[:, np.newaxis], np.array([0, 0, 1, 1])
+    objective = make_objective(X, y, np.array([1.0, 1.0, 1.2, 3.0]), lam=0.0)
+    for slope in (0.0, 50.0):
+        value, _ = objective.value_and_gradient(np.array([-slope, 0, slope, 0]))
+        assert objective.is_separated(value) == (separated and slope > 0)

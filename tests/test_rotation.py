@@ -81,6 +81,15 @@ def test_without_a_penalty_the_gradient_vanishes(make_objective, make_solver):
     assert np.abs(result.theta).max() < 100
 
 
+@pytest.mark.parametrize("unit", [1e-8, 1.0, 1e8])
+def test_no_column_is_left_of_rounding_errors(make_objective, unit):
+    """There are as many as the rank, which repeated rows do not raise."""
+    X, _ = make_problem(4, n=12, p=50)
+    X, y = unit * np.tile(X, (3, 1)), np.repeat([0, 1, 2], 12)
+    columns = Rotation(make_objective(X, y)).objective.X
+    assert np.count_nonzero(columns.any(axis=0)) == 12
+
+
 def test_callbacks_see_the_parameters_of_the_data_as_given(make_objective, make_solver):
     X, y = wide_problem(5)
     objective = make_objective(X, y)

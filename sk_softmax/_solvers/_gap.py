@@ -46,7 +46,7 @@ class GapEstimate:
             return 0.0
         elapsed = self._last - self._past
         past, present = self._smooth(self._past), self._smooth(self._last)
-        if elapsed == 0 or past <= present:
+        if past <= present:  # as at the start
             return math.inf
         return elapsed * math.log(self.gap / max(target, _TINY)) / math.log(past / present)
 

@@ -36,6 +36,14 @@ def test_one_that_falls_short_is_corrected_by_the_decrease_that_follows(rate, tr
     assert (1 - rate**8) * 0.9 < ratio < 4
 
 
+def test_one_iteration_may_prove_it_too_small():
+    """f fell by the whole estimate, and as much seems to remain: it was half the truth."""
+    estimate = GapEstimate(2.0, 0.125)
+    estimate.add(1.875, 0.125)
+    assert estimate.factor == pytest.approx(2)
+    assert estimate.gap == pytest.approx(0.25)
+
+
 def test_one_that_is_too_large_is_left_alone():
     points = linear_convergence(0.5, trust=5.0)
     estimate = run(points)

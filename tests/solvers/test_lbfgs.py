@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 from reference import kkt_residual, make_problem, mean_objective
+from scipy.optimize import OptimizeResult
+from scipy.optimize import minimize as scipy_minimize
 from sklearn.datasets import load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 
@@ -259,3 +261,89 @@ def test_what_overflows_in_float32_is_solved_in_float64(size):
     unit = SoftmaxRegression("lbfgs", C=np.inf).fit(X, y)
     assert model.converged_
     assert model.loss_ == pytest.approx(unit.loss_, rel=1e-5)
+
+
+@pytest.mark.parametrize("tol", [None, 1e-14])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_scipy_minimises_a_function_with_its_own_gradient(
+    well_conditioned, make_solver, monkeypatch, seed, tol
+):
+    """From a far start, and from one so near that differences of f are rounding errors."""
+    objective = well_conditioned(seed)
+    theta = start(objective)
+    if tol is not None:
+        theta = make_solver("lbfgs", tol=tol).minimize(objective, theta, keep_going).theta
+    starts = []
+
+    def checked_minimize(function, u, **parameters):
+        direction = np.random.default_rng(seed).standard_normal(u.shape)
+        direction *= 1e-2 / np.linalg.norm(direction)
+        (up, g_up), (down, g_down) = function(u + direction), function(u - direction)
+        value, g = function(u)
+        starts.append((value, np.linalg.norm(g)))
+        # Of first and of second order; terms of the third are a ten-thousandth.
+        assert up - down == pytest.approx(2 * g @ direction, rel=1e-3, abs=1e-6)
+        curvature = 0.5 * (g_up - g_down) @ direction
+        assert up + down - 2 * value == pytest.approx(curvature, rel=1e-2)
+        return scipy_minimize(function, u, **parameters)
+
+    monkeypatch.setattr("sk_softmax._solvers._lbfgs.minimize", checked_minimize)
+    make_solver("lbfgs", tol=1e-20).minimize(objective, theta, keep_going)
+    np.testing.assert_allclose(starts, [[0, 1]] * len(starts), atol=1e-12)
+
+
+def test_evaluations_are_counted(make_objective, make_solver, fail_at_call):
+    calls = fail_at_call("evaluate", np.inf, None)
+    X, y = load_wine(return_X_y=True)
+    objective = make_objective(X, y, lam=1e-5)
+    states = []
+    solver = make_solver("lbfgs", tol=1e-20)
+    solver.minimize(objective, start(objective), lambda state: states.append(state))
+    assert len({state.metrics["preconditioner"] for state in states}) > 1  # stages, too
+    counts = [state.metrics["n_evaluations"] for state in states]
+    assert counts == sorted(set(counts))
+    assert len(calls) - counts[-1] in (0, 1)  # that of the start belongs to no iteration
+
+
+@pytest.mark.parametrize(("n_failures", "reason"), [(1, StopReason.TOL), (2, StopReason.PRECISION)])
+def test_a_stage_that_gets_nowhere_is_followed_by_another(
+    well_conditioned, make_solver, monkeypatch, n_failures, reason
+):
+    """Once; a second one in a row is the end of the arithmetic."""
+    failures = iter(range(n_failures))
+
+    def failing_minimize(function, u, **parameters):
+        if next(failures, None) is None:
+            return scipy_minimize(function, u, **parameters)
+        return OptimizeResult(x=u, status=2)  # as after a line search without success
+
+    monkeypatch.setattr("sk_softmax._solvers._lbfgs.minimize", failing_minimize)
+    objective = well_conditioned(0)
+    result = make_solver("lbfgs", tol=1e-10).minimize(objective, start(objective), keep_going)
+    assert result.stop_reason is reason
+    assert result.converged == (reason is StopReason.TOL)
+
+
+@pytest.mark.parametrize("last", [1, 2])
+def test_the_result_of_a_stage_in_float32_is_evaluated_in_float64(
+    make_objective, make_solver, monkeypatch, last
+):
+    monkeypatch.setattr("sk_softmax._solvers._lbfgs._FLOAT32_SIZE", 0)
+    X, y = make_problem(0, n=500)
+    objective = make_objective(X, y, lam=0.2)
+    solver = make_solver("lbfgs", tol=1e-12, max_iter=last)
+    result = solver.minimize(objective, start(objective), keep_going)
+    expected = mean_objective(result.theta.reshape(objective.shape), X, y, np.ones(500), 0.2)
+    assert result.value == pytest.approx(expected, rel=1e-13)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_where_float32_can_do_no_more_float64_goes_on(
+    well_conditioned, make_solver, minimum, monkeypatch, seed
+):
+    monkeypatch.setattr("sk_softmax._solvers._lbfgs._FLOAT32_SIZE", 0)
+    monkeypatch.setattr("sk_softmax._solvers._lbfgs._FLOAT32_GAP", 1e-20)  # never reached by it
+    objective = well_conditioned(seed)
+    result = make_solver("lbfgs", tol=1e-12).minimize(objective, start(objective), keep_going)
+    assert result.converged
+    assert result.value - minimum(objective).value <= GAP_FACTOR * 1e-12 * result.value

@@ -7,7 +7,7 @@ from scipy import sparse
 
 from sk_softmax._batches import Parameters
 from sk_softmax._solvers import _metric
-from sk_softmax._solvers._metric import Preconditioning
+from sk_softmax._solvers._metric import Preconditioning, RunningMoments
 
 
 def balanced(n=90, p=4, K=3):
@@ -109,3 +109,122 @@ def test_it_survives_pickling(make_objective):
     G = np.random.default_rng(0).standard_normal((5, 3))
     again = pickle.loads(pickle.dumps(metric))
     np.testing.assert_array_equal(times(again, objective, G), times(metric, objective, G))
+
+
+@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
+def test_the_moments_of_a_stream_are_those_of_all_its_rows(make_objective, layout):
+    X, y = make_problem(0)
+    X = X + np.linspace(-3, 3, len(X))[:, np.newaxis]  # later rows lie elsewhere
+    y[-5:] = 0, 1, 2, 1, 0  # each part has all classes
+    s = np.random.default_rng(0).uniform(0.5, 2, size=len(y))
+    parts = slice(0, 30), slice(30, 50), slice(50, 80)
+    running, *others = (
+        RunningMoments.of(make_objective(layout(X[i]), y[i], s[i]), s[i].sum()) for i in parts
+    )
+    for other in others:
+        running = running.joined_with(other)
+    assert running.weight == pytest.approx(s.sum())
+    np.testing.assert_allclose(running.class_weight, [s[y == k].sum() for k in range(3)])
+    mean = s @ X / s.sum()
+    np.testing.assert_allclose(running.mean, mean, atol=1e-14)
+    np.testing.assert_allclose(running.variance, s @ (X - mean) ** 2 / s.sum())
+
+
+def test_a_class_that_a_stream_has_not_shown_counts_as_seen_once():
+    seen = RunningMoments(9.0, np.array([5.0, 4.0, 0.0]), np.zeros(2), np.ones(2)).at_start()
+    share = np.array([6, 5, 1]) / 12
+    np.testing.assert_allclose(seen.weight, share * (1 - share))
+    np.testing.assert_allclose(seen.second, np.outer(share * (1 - share), [1, 1]))
+
+
+@pytest.mark.parametrize("affordable", [0, 1e9])
+def test_sparse_rows_have_the_noise_of_dense_ones(make_objective, monkeypatch, affordable):
+    """Without an intercept, where neither are centred."""
+    monkeypatch.setattr(_metric, "_AFFORDABLE", affordable)
+    X, y = make_problem(0)
+    X[np.abs(X) < 0.5] = 0
+    dense, csr = (
+        Preconditioning(objective, theta_0(objective))
+        for objective in (
+            make_objective(layout(X), y, fit_intercept=False)
+            for layout in (np.asarray, sparse.csr_array)
+        )
+    )
+    assert csr.step_size(16) == pytest.approx(dense.step_size(16), rel=1e-6)
+    assert csr.step_size(1) == pytest.approx(dense.step_size(1), rel=1e-6)
+
+
+def product_with_hessian(metric, objective, X, y, lam):
+    """M H at zero theta, as a matrix on flattened arrays (p + 1, K)."""
+    columns = []
+    for index in np.ndindex(objective.shape):
+        V = np.zeros(objective.shape)
+        V[index] = 1
+        columns.append(times(metric, objective, hessian_times(X, y, V, lam).T).T.ravel())
+    return np.column_stack(columns)
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.3])
+def test_the_diagonal_inverts_the_hessian_of_uncorrelated_columns(make_objective, monkeypatch, lam):
+    monkeypatch.setattr(_metric, "_AFFORDABLE", 0)
+    X, y = balanced()
+    X = np.linalg.qr(X - X.mean(axis=0))[0] * [1, 10, 0.1, 3] + 2
+    objective = make_objective(X, y, lam=lam)
+    metric = Preconditioning(objective, theta_0(objective)).initial
+    product = product_with_hessian(metric, objective, X, y, lam)
+    gauge = np.kron(np.eye(3) - 1 / 3, np.eye(5))
+    np.testing.assert_allclose(gauge @ product @ gauge, gauge, atol=1e-5)
+
+
+@pytest.mark.parametrize("affordable", [0, 1e9])
+def test_steps_are_the_inverse_of_the_largest_curvature_without_noise(
+    make_objective, monkeypatch, affordable
+):
+    monkeypatch.setattr(_metric, "_AFFORDABLE", affordable)
+    X, y = balanced()
+    X[:, 1] += 10 * X[:, 0]  # correlated, which the diagonal does not see
+    objective = make_objective(X, y, lam=0.0)
+    preconditioning = Preconditioning(objective, theta_0(objective))
+    product = product_with_hessian(preconditioning.initial, objective, X, y, 0.0)
+    largest = np.linalg.eigvals(product).real.max()
+    assert affordable or largest > 1.5
+    assert 1 / preconditioning.step_size(1e15) == pytest.approx(largest, rel=0.02)
+
+
+@pytest.mark.parametrize("affordable", [0, 1e9])
+def test_an_offset_of_the_columns_changes_no_step(make_objective, monkeypatch, affordable):
+    monkeypatch.setattr(_metric, "_AFFORDABLE", affordable)
+    X, y = make_problem(0)
+    plain, shifted = (
+        Preconditioning(objective, theta_0(objective))
+        for objective in (make_objective(X + offset, y, lam=0.0) for offset in (0, 100))
+    )
+    for size in (1, 10**9):
+        assert shifted.step_size(size) == pytest.approx(plain.step_size(size), rel=1e-4)
+
+
+@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("lam", [0.0, 0.1, 10.0])
+def test_steps_allow_for_the_noise_of_rows(make_objective, lam, layout):
+    """R = E l^2 / E l of the curvatures l of single rows, and one for the intercept."""
+    X, _ = make_problem(0, n=90)
+    objective = make_objective(layout(X), np.arange(90) % 3, lam=lam)
+    centred = X - X.mean(axis=0)
+    hessian = centred.T @ centred / 90 / 3  # of equal classes, 1/3
+    curvatures = (centred @ np.linalg.inv(hessian + lam * np.eye(4)) * centred).sum(axis=1) / 3
+    noise = (curvatures**2).mean() / curvatures.mean() + 1
+    preconditioning = Preconditioning(objective, theta_0(objective))
+    for size in (1, 20):
+        assert preconditioning.step_size(size) == pytest.approx(1 / (1 + noise / size), rel=1e-6)
+
+
+def test_batches_balance_the_curvature_and_the_noise(make_objective, monkeypatch):
+    monkeypatch.setattr(_metric, "_AFFORDABLE", 0)
+    X, y = make_problem(0, n=5000, p=30)
+    X[:, 15:] += X[:, :15]
+    objective = make_objective(X, y, lam=1e-6)
+    preconditioning = Preconditioning(objective, theta_0(objective))
+    largest = 1 / preconditioning.step_size(1e15)
+    noise = 1 / preconditioning.step_size(1) - largest
+    assert largest > 1.5
+    assert preconditioning.batch_size() == pytest.approx(np.clip(noise / largest, 19, 157), abs=1)

@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
 from sk_softmax import SoftmaxRegression
+from sk_softmax._batches import Batch
 from sk_softmax._solvers import StopReason
 from sk_softmax._solvers._metric import Preconditioning
 
@@ -398,3 +399,37 @@ def test_a_plateau_at_a_rate_that_has_settled_ends_it(schedule):
     assert model.stop_reason_ == "no_improvement"
     rate = model.history_["learning_rate"]
     assert rate[-5] <= 0.1 * rate[0] or schedule != "cosine"
+
+
+def fit_with_losses(monkeypatch, shares):
+    """Fit with one batch an epoch, the losses of which seem to be `shares` of that at the start."""
+    original = Batch.gradient
+    remaining = iter(shares)
+
+    def gradient(self, theta, G, true_logit, normaliser):
+        original(self, theta, G, true_logit, normaliser)
+        # The loss of a batch is that of weights log(normaliser) less what is returned.
+        return float(self.weights @ np.log(normaliser)) - next(remaining) * np.log(3)
+
+    monkeypatch.setattr(Batch, "gradient", gradient)
+    X, _ = make_problem(0, n=90)
+    y = np.arange(90) % 3
+    return fit(X, y, batch_size=90, schedule="constant", C=np.inf, max_iter=len(shares))
+
+
+@pytest.mark.parametrize(("lost", "undone"), [(0.15, False), (0.25, True)])
+def test_an_epoch_that_loses_a_fifth_of_the_gain_is_undone(monkeypatch, lost, undone):
+    rate = fit_with_losses(monkeypatch, [1, 0.5, 0.5 + 0.5 * lost, 0.5]).history_["learning_rate"]
+    np.testing.assert_allclose(rate / rate[0], [1, 1, 1, 0.5 if undone else 1])
+
+
+def test_an_epoch_of_luck_does_not_make_all_later_ones_look_bad(monkeypatch):
+    """One epoch seems to fit every row: no other can keep four fifths of that gain."""
+    rate = fit_with_losses(monkeypatch, [1, 0, *[0.95] * 5]).history_["learning_rate"]
+    # They may lose 20%, 40%, 80% of it, and then all. The rate comes back after that.
+    np.testing.assert_allclose(rate / rate[0], [1, 1, 1, 1 / 2, 1 / 4, 1 / 8, 1.2 / 8])
+
+
+def test_an_epoch_that_ends_above_the_start_is_always_undone(monkeypatch):
+    rate = fit_with_losses(monkeypatch, [1, 0.5, *[1.2] * 6]).history_["learning_rate"]
+    np.testing.assert_allclose(rate / rate[0], [1, 1, *0.5 ** np.arange(6)])
