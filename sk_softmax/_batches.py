@@ -29,14 +29,17 @@ class Parameters:
     Attributes
     ----------
     flat : ndarray
-        All of them, coefficients first.
-    W : ndarray of shape (p, K)
-        A view of the coefficients.
-    b : ndarray of shape (K,), or None
-        A view of the intercepts.
+        All of them, coefficients first; the others are views of it.
+    coefficients : ndarray
+        Its first part.
     padded : ndarray of shape (p, K'), K' >= K
-        W, and columns of zeros beside it. Its rows are contiguous if `times_columns` says so,
-        and otherwise its columns.
+        The coefficients, the last K' - K columns zero.
+    are_rows_contiguous : bool
+        Whether its rows are contiguous, as `times_columns` wants them; or else its columns.
+    W : ndarray of shape (p, K)
+        Without the columns of zeros.
+    b : ndarray of shape (K,), or None
+        The intercepts.
     """
 
     def __init__(self, objective):
