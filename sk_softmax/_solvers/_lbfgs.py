@@ -33,10 +33,12 @@ _MEMORY_SIZE = 2**24
 # Each fresh T is damped by so much less: near the minimum steps need no bound, and where few rows
 # are far from all others damping hides the small curvature that the others have.
 _LESS_DAMPING = 0.3
-# Iterations after which a T is too old to vouch for a small gap, and the share of the cost so far
-# at which a fresh one, without damping, is made to confirm it.
+# Iterations after which a T is too old to vouch for a small gap, and what a fresh one, without
+# damping, may cost to confirm it: a share of the run so far, and so many evaluations or a smaller
+# share.
 _OLD = 8
 _CONFIRMATION = 0.3
+_CHEAP, _LITTLE = 10, 0.1
 # Logits that a Newton step near a minimum does not change a row by, and shares of the largest gain
 # of a label along it: a loss below the first is rounding, one below the second leaves it open. Then
 # the gap is brought down by a factor at a time, until it is clear or the gap is the least.
@@ -187,7 +189,8 @@ class _Run:
         if self._objective.lam == 0:
             return self._damping > 0 or age > 1
         cost = self._ladder.cost(self._next_rung())
-        return (self._damping > 0 or age > _OLD) and cost <= _CONFIRMATION * self._spent
+        allowed = min(_CONFIRMATION * self._spent, max(_CHEAP, _LITTLE * self._spent))
+        return (self._damping > 0 or age > _OLD) and cost <= allowed
 
     def _refreshed(self, stage):
         """The stage that goes on with a fresh change of variables, if possible a better one."""
