@@ -3,7 +3,8 @@
     python tests/soak.py              # all of them, about ten minutes on two cores
     python tests/soak.py threads      # one
 
-threads   eight threads fit and predict for a minute; every number is as if alone
+threads   eight threads fit and predict for two minutes; every number is as if alone
+searches  grid searches in two processes and in two threads: the numbers of one job, and its time
 memory    1,000 fits of each solver; the memory of the process afterwards
 stream    10 million rows of 20 features through partial_fit, in chunks
 large     200,000 x 500 dense by "lbfgs"; its memory beside the documented bound
@@ -15,7 +16,9 @@ import threading
 import time
 
 import numpy as np
+from joblib import parallel_config
 from reference import make_problem
+from sklearn.model_selection import GridSearchCV
 from test_memory import allowed, extra_memory
 
 from sk_softmax import SoftmaxRegression
@@ -27,7 +30,7 @@ def resident():
         return int(statm.read().split()[1]) * resource.getpagesize() / 2**20
 
 
-def threads(seconds=60):
+def threads(seconds=120):
     problems = [make_problem(seed, n=300, p=8) for seed in range(8)]
 
     def work(seed):
@@ -51,6 +54,24 @@ def threads(seconds=60):
         worker.join()
     print(f"threads: {sum(counts)} fits in eight threads, {len(wrong)} of them different")
     assert not wrong
+
+
+def searches(repeats=3):
+    X, y = make_problem(0, n=5000, p=50)
+    times, scores = {}, {}
+    for _ in range(repeats + 1):  # the first starts processes and does not count
+        for backend, n_jobs in (("loky", 1), ("loky", 2), ("threading", 2)):
+            search = GridSearchCV(SoftmaxRegression(), {"C": np.logspace(-3, 4, 12)}, n_jobs=n_jobs)
+            start = time.perf_counter()
+            with parallel_config(backend=backend):
+                found = search.fit(X, y).cv_results_["mean_test_score"]
+            times.setdefault((backend, n_jobs), []).append(time.perf_counter() - start)
+            scores.setdefault((backend, n_jobs), found)
+    alone, *together = (float(np.median(seconds[1:])) for seconds in times.values())
+    ratios = [f"{seconds / alone:.2f}" for seconds in together]
+    print(f"searches: {alone:.2f} s in one job; {ratios[0]} of it in two processes, ", end="")
+    print(f"{ratios[1]} in two threads")
+    assert all(np.array_equal(found, scores["loky", 1]) for found in scores.values())
 
 
 def memory(fits=1000):
@@ -96,5 +117,5 @@ def large():
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ["threads", "memory", "stream", "large"]:
+    for name in sys.argv[1:] or ["threads", "searches", "memory", "stream", "large"]:
         globals()[name]()
