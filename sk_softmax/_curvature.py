@@ -199,9 +199,9 @@ class Curvature:
         """
         objective = self.objective
         K, p = self._shape
-        m = rows_per_matrix(objective, K)
         if self._are_narrow(K):
             return self._narrow(theta, pool=False)
+        m = rows_per_matrix(objective, K)
         moments = self.moments(theta)
         covariances = np.empty((K, p, p), dtype=objective.dtype)
         self.leverages  # noqa: B018  threads are to find them made

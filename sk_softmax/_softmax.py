@@ -25,16 +25,12 @@ def softmax(Z):
 
 
 def is_right(true_logit, normaliser, n_classes):
-    """Of which rows the most probable class is the true one; ties of some classes count.
+    """Of which rows the most probable class is the true one, if they favour one at all.
 
     From logits less the largest of their row: that of the true class, and the sum of their
-    exponentials. Where all are equal no class is favoured. That is so at zero coefficients, for
-    all rows alike: so it is enough to look further if the first one is such a row.
+    exponentials. Where all are equal, as at zero coefficients, no class is favoured.
     """
-    right = true_logit == 0
-    if normaliser[0] == n_classes:
-        right &= normaliser < n_classes
-    return right
+    return (true_logit == 0) & (normaliser < n_classes)
 
 
 def cross_entropy(Z, y, s, smoothing=0.0):
