@@ -17,7 +17,7 @@ from itertools import cycle
 import numpy as np
 from scipy import sparse
 
-from sk_softmax._blocks import padded_number, times_columns
+from sk_softmax._blocks import padded_number, times_columns, times_rows
 
 # Bytes of rows gathered at once: few calls for small batches, and still in the cache.
 _CHUNK_BYTES = 2**20
@@ -107,12 +107,10 @@ class Batch:
         np.add.reduce(Z, axis=0, out=normaliser)
         Z *= self.weights / normaliser
         Z -= self.Q
-        if not theta.are_rows_contiguous:
-            np.dot(padded, X, out=G.padded.T)
-        elif type(X) is np.ndarray:
-            np.dot(X.T, np.ascontiguousarray(Z.T), out=G.padded)
+        if theta.are_rows_contiguous:
+            G.padded[:] = times_rows(Z, X).T
         else:
-            G.padded[:] = X.T @ np.ascontiguousarray(Z.T)
+            np.dot(padded, X, out=G.padded.T)
         if G.b is not None:
             np.add.reduce(Z, axis=1, out=G.b)
         return float(target_logits)
