@@ -25,7 +25,7 @@ class IterationRecorder:
     Parameters
     ----------
     metrics : tuple of str
-        Names of the solver's metrics.
+        Names of the solver's metrics, in the order in which it reports them.
     verbose : int
         0 for silence, otherwise a line for each iteration.
     validation : Validation or None
@@ -43,18 +43,19 @@ class IterationRecorder:
 
     def __call__(self, state):
         """Record; ask the solver to stop if the validation or a callback says so."""
-        row = {"n_iter": state.n_iter, **state.metrics}
+        row = [state.n_iter, *state.metrics.values()]
         if self._validation is not None:
             score = self._validation.score if state.within_epoch else self._validation.judge
-            row |= score(state.theta)
-        row["time"] = time.perf_counter() - self._start
+            row += score(state.theta).values()
+        row.append(time.perf_counter() - self._start)
         if state.within_epoch:
             self._rows_within.append(row)
             return False
         self._rows.append(row)
         if self._verbose:
-            columns = (f"{name} {_text(row[name])}" for name in self._names[1:])
-            print(f"[SoftmaxRegression] iteration {state.n_iter}: " + ", ".join(columns))
+            columns = zip(self._names[1:], map(_text, row[1:]), strict=True)
+            line = ", ".join(f"{name} {value}" for name, value in columns)
+            print(f"[SoftmaxRegression] iteration {state.n_iter}: {line}")
         stop = self._callback is not None and self._callback(state.get_theta)
         return stop or (self._validation is not None and self._validation.should_stop)
 
@@ -67,7 +68,8 @@ class IterationRecorder:
         return self._arrays(self._rows_within)
 
     def _arrays(self, rows):
-        return {name: np.array([row[name] for row in rows]) for name in self._names}
+        columns = zip(*rows, strict=True) if rows else [()] * len(self._names)
+        return dict(zip(self._names, map(np.array, columns), strict=True))
 
 
 class FitTask:
@@ -96,10 +98,13 @@ class FitTask:
             self._context = estimator._init_callback_context(name, max_subtasks=max_subtasks)
             self._context.call_on_fit_task_begin(**self._arguments)
 
+    @property
+    def is_followed(self):
+        """Whether any callback follows the fit."""
+        return self._context is not None
+
     def iteration(self, get_attributes):
         """Tell that an iteration has led to some fitted attributes; whether to stop there."""
-        if self._context is None:
-            return False
         # Begun only now: that there would be another iteration was not known before.
         subtask = self._context.subcontext("iteration")
         subtask.call_on_fit_task_begin(**self._arguments)

@@ -46,15 +46,16 @@ class Validation:
         logits = objective.logits_at(theta)
 
         def part_sums(blocks):
-            loss = correct = 0.0
+            loss = errors = 0.0
             for rows, X in blocks:
                 Z, s = logits(objective.in_dtype(X)), objective.s[rows]
                 sums = cross_entropy(Z, objective.y[rows], s, objective.label_smoothing)
                 loss += sums[0]
-                correct += sums[1]
-            return loss, correct
+                errors += sums[1]
+            return loss, errors
 
-        return dict(zip(self.metrics, objective.map_parts(part_sums), strict=True))
+        loss, errors = objective.map_parts(part_sums)
+        return dict(zip(self.metrics, (loss, max(0.0, 1 - errors)), strict=True))
 
 
 def split_rows(y, fraction, random_state):

@@ -422,12 +422,12 @@ class SoftmaxRegression(
             validation = held_out and self._make_validation(held_out, threads)
             max_iter = solver.max_iter or solver.default_max_iter
             task = FitTask(self, "fit", X, y, sample_weight, max_subtasks=max_iter)
-            recorder = IterationRecorder(
-                solver.metrics,
-                self.verbose,
-                validation,
-                lambda theta: task.iteration(lambda: coefficients(objective, theta(), data)),
-            )
+
+            def tell_callbacks(theta):
+                return task.iteration(lambda: coefficients(objective, theta(), data))
+
+            callback = tell_callbacks if task.is_followed else None
+            recorder = IterationRecorder(solver.metrics, self.verbose, validation, callback)
             result = solver.minimize(objective, theta, recorder)
             if self.early_stopping:
                 result = _best_of(objective, validation, result)

@@ -24,9 +24,9 @@ class StopReason(StrEnum):
 class IterationState:
     """One iteration (L-BFGS-B) or epoch (SGD), as `on_iteration` sees it.
 
-    `metrics` maps names to numbers or strings and has the same keys in every iteration of a
-    solver: they become the columns of `history_`. `within_epoch` marks the reports of single
-    batches, for which `n_iter` is a fraction; they cannot stop the solver.
+    `metrics` maps names to numbers or strings and has the same keys, in the same order, in
+    every iteration of a solver: they become the columns of `history_`. `within_epoch` marks the
+    reports of single batches, for which `n_iter` is a fraction; they cannot stop the solver.
     """
 
     n_iter: float
