@@ -24,6 +24,17 @@ def _blas():
     return ThreadpoolController().select(user_api="blas")
 
 
+def _share_control():
+    """Have threadpoolctl heed whichever thread sets a limit next.
+
+    From 3.8 on it heeds the first thread that set one of OpenBLAS, and ignores the others without
+    a word. The limit is that of the process all the same; `_BlasHold` keeps its threads in order.
+    """
+    for library in _blas().lib_controllers:
+        if hasattr(library, "clear_controlling_thread"):
+            library.clear_controlling_thread(force=True)
+
+
 class _BlasHold:
     """Holds every BLAS of the process at one thread as long as anyone asks for it.
 
@@ -43,6 +54,7 @@ class _BlasHold:
             if self._holders == 0:
                 pools = [pool.num_threads for pool in _blas().lib_controllers]
                 self._n_cores = min(pools) if pools else effective_n_jobs(-1)
+                _share_control()
                 self._limiter = _blas().limit(limits=1)
             self._holders += 1
             return max(1, self._n_cores // self._holders)
@@ -51,7 +63,9 @@ class _BlasHold:
         with self._lock:
             self._holders -= 1
             if self._holders == 0:
+                _share_control()  # the last to leave need not be the first that came
                 self._limiter.restore_original_limits()
+                _share_control()
 
 
 _blas_hold = _BlasHold()

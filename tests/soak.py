@@ -72,6 +72,7 @@ def searches(repeats=3):
     print(f"searches: {alone:.2f} s in one job; {ratios[0]} of it in two processes, ", end="")
     print(f"{ratios[1]} in two threads")
     assert all(np.array_equal(found, scores["loky", 1]) for found in scores.values())
+    assert max(together) < 1.1 * alone
 
 
 def memory(fits=1000):

@@ -77,6 +77,44 @@ def test_the_last_of_two_contexts_restores_the_limit(first_out):
     assert set(blas_threads()) == {2}
 
 
+def in_a_thread(function):
+    """The function's result; raises what it raises."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result(timeout=60)
+
+
+def test_blas_is_held_in_a_thread_though_another_has_set_a_limit():
+    """As that of the fixture; threadpoolctl 3.8 heeds the first thread alone."""
+
+    def held():
+        with RowThreads():
+            return blas_threads()
+
+    assert set(in_a_thread(held)) == {1}
+    assert set(blas_threads()) == {2}
+
+
+def test_the_last_context_may_be_left_by_another_thread():
+    context = RowThreads()
+    context.__enter__()
+    assert set(blas_threads()) == {1}
+    in_a_thread(lambda: context.__exit__(None, None, None))
+    assert set(blas_threads()) == {2}
+
+
+def test_whoever_sets_a_limit_after_a_fit_is_heeded():
+    def limited():
+        with threadpool_limits(1, user_api="blas"):
+            return blas_threads()
+
+    with ThreadPoolExecutor(1) as pool:  # its thread lives on
+        pool.submit(RowThreads().__enter__).result(timeout=60).__exit__(None, None, None)
+        assert set(pool.submit(limited).result(timeout=60)) == {1}
+        assert set(blas_threads()) == {2}
+        assert set(limited()) == {1}
+        assert set(blas_threads()) == {2}
+
+
 @pytest.mark.parametrize("limit", [1, 2])
 @pytest.mark.parametrize("n_jobs", [None, 1, 2, 8, -1])
 def test_never_more_threads_than_the_limit_in_force(limit, n_jobs):
