@@ -1,6 +1,6 @@
 """Long and large runs, each with the figures that it prints.
 
-    python tests/soak.py              # all of them, about ten minutes on two cores
+    python tests/soak.py              # all but the last, about ten minutes on two cores
     python tests/soak.py threads      # one
 
 threads   eight threads fit and predict for two minutes; every number is as if alone
@@ -8,10 +8,12 @@ searches  grid searches in two processes and in two threads: the numbers of one 
 memory    1,000 fits of each solver; the memory of the process afterwards
 stream    10 million rows of 20 features through partial_fit, in chunks
 large     200,000 x 500 dense by "lbfgs"; its memory beside the documented bound
+mapped    a file of 25 GB as one memory map, by each solver; their memory beside the bound
 """
 
 import resource
 import sys
+import tempfile
 import threading
 import time
 
@@ -115,6 +117,27 @@ def large():
         f"{bound / 2**20:.0f} allowed; {time.perf_counter() - start:.0f} s"
     )
     assert extra < bound
+
+
+def mapped(blocks=320):
+    rows, p = 100_000, 784
+    rng = np.random.default_rng(0)
+    block = (rng.integers(256, size=(rows, 1)) // rng.integers(1, 256, size=p)).astype(np.uint8)
+    block[:, :2] = rng.integers(256, size=(rows, 2))
+    y = np.tile(block[:, 0] // 86 + (block[:, 1] > 200), blocks)
+    with tempfile.TemporaryFile() as file:
+        for _ in range(blocks):
+            block.tofile(file)
+        file.flush()
+        X = np.memmap(file, dtype=np.uint8, mode="r", shape=(blocks * rows, p))
+        for solver in ("lbfgs", "sgd"):
+            start = time.perf_counter()
+            extra = extra_memory(X, y, solver, max_iter=1, tol=None)
+            print(
+                f"mapped: {solver}, {X.nbytes / 1e9:.0f} GB of X, {extra / 1e9:.1f} GB beyond them, "
+                f"{allowed(X, 4) / 1e9:.1f} allowed; {time.perf_counter() - start:.0f} s"
+            )
+            assert extra < allowed(X, 4)
 
 
 if __name__ == "__main__":

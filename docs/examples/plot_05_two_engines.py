@@ -167,7 +167,7 @@ print(f"{'the minimum':26}{minimum:>19.4f}")
 # SGD by hand              34      0.2887     7.97%           7.91%
 # SoftmaxRegression, sgd   40      0.2843     7.88%           7.97%
 # L-BFGS-B by hand         51      0.2704     7.28%           7.79%
-# SoftmaxRegression, lbfgs 34      **0.2395** **6.20%**       **7.39%**
+# SoftmaxRegression, lbfgs 33      **0.2395** **6.21%**       **7.39%**
 # the minimum                      0.2395
 # ======================== ======= ========== =============== ===========
 #
