@@ -27,15 +27,19 @@ class GapEstimate:
     """
 
     def __init__(self, value, raw, factor=1.0):
-        self._values, self._raw = [value], [raw]
+        self._values, self._smooth = [value], [raw]
+        self._logs = [math.log(max(raw, _TINY))]
         self.factor = factor
         self.gap = factor * raw
 
     def add(self, value, raw):
         """Take in the objective and the raw estimate after an iteration."""
         self._values.append(value)
-        self._raw.append(raw)
-        past, present = self._smooth(self._past), self._smooth(self._last)
+        self._logs.append(math.log(max(raw, _TINY)))
+        recent = self._logs[-_SMOOTHING:]
+        # At most 4 times the last estimate, lest the mean lag.
+        self._smooth.append(min(math.exp(sum(recent) / len(recent)), 4 * raw))
+        past, present = self._smooth[self._past], self._smooth[-1]
         decrease = max(self._values[self._past] - value, 0.0)
         self.factor = max(1.0, (decrease + present) / max(past, _TINY))
         self.gap = self.factor * present
@@ -44,22 +48,13 @@ class GapEstimate:
         """Iterations until the gap is `target`, at the rate of the last ones."""
         if self.gap <= target:
             return 0.0
-        elapsed = self._last - self._past
-        past, present = self._smooth(self._past), self._smooth(self._last)
+        elapsed = len(self._smooth) - 1 - self._past
+        past, present = self._smooth[self._past], self._smooth[-1]
         if past <= present:  # as at the start
             return math.inf
         return elapsed * math.log(self.gap / max(target, _TINY)) / math.log(past / present)
 
     @property
-    def _last(self):
-        return len(self._raw) - 1
-
-    @property
     def _past(self):
-        return max(0, self._last - _WINDOW)
-
-    def _smooth(self, k):
-        """Geometric mean up to iteration k; at most 4 times its last member, lest it lag."""
-        recent = self._raw[max(0, k + 1 - _SMOOTHING) : k + 1]
-        mean_log = sum(math.log(max(raw, _TINY)) for raw in recent) / len(recent)
-        return min(math.exp(mean_log), 4 * recent[-1])
+        """The iteration whose estimate is compared with progress."""
+        return max(0, len(self._smooth) - 1 - _WINDOW)
