@@ -123,10 +123,10 @@ class SoftmaxPredictionMixin:
         with np.errstate(over="ignore", invalid="ignore"):
             products = X @ W.T
             scores = (products.toarray() if sparse.issparse(products) else products) + b
-        sizes, largest = np.abs(scores), np.finfo(scores.dtype).max / 4  # differences overflow too
-        if sizes.max() <= largest:
+        largest = np.finfo(scores.dtype).max / 4  # differences overflow too
+        if scores.max() <= largest and scores.min() >= -largest:
             return scores
-        overflows = ~((sizes <= largest) | np.isneginf(b)).all(axis=1)
+        overflows = ~((np.abs(scores) <= largest) | np.isneginf(b)).all(axis=1)
         if overflows.any():
             scores[overflows] = _overflowing_scores(X[overflows], W, b)
         return scores

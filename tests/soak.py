@@ -8,7 +8,7 @@ searches  grid searches in two processes and in two threads: the numbers of one 
 memory    1,000 fits of each solver; the memory of the process afterwards
 stream    10 million rows of 20 features through partial_fit, in chunks
 large     200,000 x 500 dense by "lbfgs"; its memory beside the documented bound
-mapped    a file of 25 GB as one memory map, by each solver; their memory beside the bound
+mapped    a file of 19 GB as one memory map, by each solver; their memory beside the bound
 """
 
 import resource
@@ -119,7 +119,7 @@ def large():
     assert extra < bound
 
 
-def mapped(blocks=320):
+def mapped(blocks=240):
     rows, p = 100_000, 784
     rng = np.random.default_rng(0)
     block = (rng.integers(256, size=(rows, 1)) // rng.integers(1, 256, size=p)).astype(np.uint8)
