@@ -141,6 +141,27 @@ def test_a_stream_goes_on_from_the_minimum_and_stays_near_it():
     assert model_objective(model, X, y) < 1.5 * at_minimum
 
 
+@pytest.mark.parametrize("parameters", [{}, {"learning_rate": 0.05}], ids=str)
+def test_rows_may_come_one_by_one(parameters):
+    X, y = make_problem(0)
+    model = stream(SoftmaxRegression(**parameters), X, y, size=1, classes=[0, 1, 2])
+    assert model.n_iter_[0] == len(y)
+    assert model.score(X, y) > 0.6
+
+
+@pytest.mark.parametrize(
+    ("learning_rate", "same"), [("auto", "inverse_scaling"), (0.05, "constant")]
+)
+def test_the_automatic_schedule_of_a_stream_is_the_documented_one(learning_rate, same):
+    X, y = make_problem(0)
+    coef = {}
+    for schedule in ("auto", "constant", "inverse_scaling", "cosine"):
+        model = SoftmaxRegression(schedule=schedule, learning_rate=learning_rate, random_state=0)
+        coef[schedule] = stream(model, X, y, size=20, classes=[0, 1, 2]).coef_
+    np.testing.assert_array_equal(coef["auto"], coef.pop(same))
+    assert not any(np.array_equal(coef["auto"], coef[other]) for other in coef if other != "auto")
+
+
 def test_weights_are_repetitions_in_expectation():
     """One full batch of weighted rows is one of repeated rows."""
     X, y = make_problem(5)

@@ -210,6 +210,22 @@ def test_on_iteration_can_stop_it(make_objective, make_solver):
     assert result.value == value
 
 
+@pytest.mark.parametrize(
+    ("stop_at", "reason"), [(None, StopReason.SEPARABLE), (10, StopReason.CALLBACK)]
+)
+def test_separated_classes_are_the_reason_unless_a_callback_stops_it(
+    make_objective, make_solver, stop_at, reason
+):
+    objective = make_objective(np.array([[-1.0], [1.0]]), np.array([0, 1]), lam=0.0)
+    result = make_solver("sgd", learning_rate=1.0, tol=None, max_iter=10).minimize(
+        objective, np.zeros(4), lambda state: state.n_iter == stop_at
+    )
+    assert result.n_iter == 10
+    assert objective.is_separated(result.value)
+    assert result.stop_reason is reason
+    assert not result.converged
+
+
 def test_the_start_is_not_written_to(make_objective, make_solver):
     objective = make_objective(*make_problem(0))
     theta = np.zeros(objective.shape).ravel()
@@ -314,7 +330,7 @@ def test_adaptive_halves_the_rate_when_the_loss_does_not_fall():
     loss, rate = model.history_["loss"], model.history_["learning_rate"]
     below = loss[1:-1] < np.minimum.accumulate(loss)[:-2]
     np.testing.assert_allclose(rate[2:] / rate[1:-1], np.where(below, 1, 0.5))
-    assert rate[-1] < rate[0]
+    assert rate[-1] < rate[0] == 4.0
 
 
 def excess(model, X, y):
