@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from reference import make_problem, mean_gradient, model_objective
 from scipy import sparse
-from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 
 from sk_softmax import SoftmaxRegression
+from sk_softmax._solvers._metric import Preconditioning
 
 PLAIN = {"learning_rate": 0.05, "batch_size": 16, "random_state": 0}
 
@@ -160,6 +161,26 @@ def test_the_automatic_schedule_of_a_stream_is_the_documented_one(learning_rate,
         coef[schedule] = stream(model, X, y, size=20, classes=[0, 1, 2]).coef_
     np.testing.assert_array_equal(coef["auto"], coef.pop(same))
     assert not any(np.array_equal(coef["auto"], coef[other]) for other in coef if other != "auto")
+
+
+@pytest.mark.parametrize("factor", [100.0, 1e4])
+def test_an_automatic_rate_at_which_a_stream_diverges_is_halved(monkeypatch, factor):
+    """Rows that will not come again are not to be lost."""
+    original = Preconditioning.step_size
+    monkeypatch.setattr(Preconditioning, "step_size", lambda *args: factor * original(*args))
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxRegression(random_state=0).partial_fit(X, y, [0, 1, 2])
+    assert np.isfinite(model.coef_).all()
+    assert model.n_iter_[0] == 1
+
+
+def test_a_given_rate_at_which_a_stream_diverges_is_not_halved():
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxRegression(learning_rate=10.0, random_state=0)
+    with pytest.raises(ValueError, match="lower learning_rate"):
+        model.partial_fit(X, y, [0, 1, 2])
+    model.set_params(learning_rate=10.0 / 2**9).partial_fit(X, y, [0, 1, 2])
+    assert np.isfinite(model.coef_).all()
 
 
 def test_weights_are_repetitions_in_expectation():

@@ -370,15 +370,41 @@ def test_automatic_steps_come_near_the_minimum_of_raw_data(name, max_iter, bound
     assert excess(fit(X, y, max_iter=max_iter, random_state=seed), X, y) < bound
 
 
-@pytest.mark.parametrize("average", [False, True])
-def test_automatic_steps_do_not_know_the_units_of_features(average):
+@pytest.mark.parametrize("parameters", [{}, {"average": True}, {"momentum": 0.9}], ids=str)
+def test_automatic_steps_do_not_know_the_units_of_features(parameters):
     X, y = make_problem(0)
     A = np.random.default_rng(1).standard_normal((4, 4))
-    parameters = {"C": np.inf, "max_iter": 20, "average": average, "random_state": 0}
+    parameters = {"C": np.inf, "max_iter": 20, "random_state": 0, **parameters}
     plain = fit(X, y, **parameters)
     other = fit(X @ A + 5, y, **parameters)
     np.testing.assert_allclose(other.loss_, plain.loss_, rtol=1e-6)
     np.testing.assert_allclose(other.predict_proba(X @ A + 5), plain.predict_proba(X), atol=1e-6)
+
+
+def test_the_automatic_learning_rate_allows_for_momentum():
+    """With momentum a gradient acts 1 / (1 - momentum) times."""
+    X, y = make_problem(0)
+    rates = [
+        fit(X, y, momentum=momentum, max_iter=1, random_state=0).history_["learning_rate"][0]
+        for momentum in (0.0, 0.5, 0.9)
+    ]
+    np.testing.assert_allclose(rates / rates[0], [1, 0.5, 0.1])
+
+
+@pytest.mark.parametrize("learning_rate", ["auto", 0.1])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_steps_keep_the_sum_over_the_classes(make_objective, make_solver, momentum, learning_rate):
+    """As gradients sum to zero over the classes, which the penalty's does if theta does."""
+    objective = make_objective(*make_problem(0))
+    sums = []
+
+    def note(state):
+        sums.append(state.theta.reshape(objective.shape).sum(axis=0))
+
+    make_solver(
+        "sgd", learning_rate=learning_rate, momentum=momentum, tol=None, max_iter=12
+    ).minimize(objective, np.zeros(objective.shape).ravel(), note)
+    np.testing.assert_allclose(sums, np.zeros((12, 5)), atol=1e-12)
 
 
 @pytest.mark.parametrize("factor", [30.0, 1e4, 1e200])
