@@ -183,6 +183,16 @@ def test_a_given_rate_at_which_a_stream_diverges_is_not_halved():
     assert np.isfinite(model.coef_).all()
 
 
+def test_rows_that_the_model_so_far_gets_wrong_are_no_divergence():
+    """Every second row has another label now: the loss is large before the first step."""
+    X, y = np.tile([[-1.0], [1.0]], (20, 1)), np.tile([0, 1], 20)
+    model = SoftmaxRegression("lbfgs", C=1e3, learning_rate=1e-9).fit(X, y)
+    changed = np.zeros_like(y)
+    assert model_objective(model, 100 * X, changed) / (1e3 * len(y)) > 50
+    model.partial_fit(100 * X, changed)
+    assert model.stop_reason_ == "partial_fit"
+
+
 def test_weights_are_repetitions_in_expectation():
     """One full batch of weighted rows is one of repeated rows."""
     X, y = make_problem(5)
