@@ -174,12 +174,13 @@ def test_an_automatic_rate_at_which_a_stream_diverges_is_halved(monkeypatch, fac
     assert model.n_iter_[0] == 1
 
 
-def test_a_given_rate_at_which_a_stream_diverges_is_not_halved():
+@pytest.mark.parametrize(("learning_rate", "low_enough"), [(1.1, 0.55), (10.0, 0.02)])
+def test_a_given_rate_at_which_a_stream_diverges_is_not_halved(learning_rate, low_enough):
     X, y = load_iris(return_X_y=True)
-    model = SoftmaxRegression(learning_rate=10.0, random_state=0)
+    model = SoftmaxRegression(learning_rate=learning_rate, random_state=1)
     with pytest.raises(ValueError, match="lower learning_rate"):
         model.partial_fit(X, y, [0, 1, 2])
-    model.set_params(learning_rate=10.0 / 2**9).partial_fit(X, y, [0, 1, 2])
+    model.set_params(learning_rate=low_enough).partial_fit(X, y, [0, 1, 2])
     assert np.isfinite(model.coef_).all()
 
 

@@ -443,6 +443,27 @@ def test_a_plateau_at_a_rate_that_has_settled_ends_it(schedule):
     assert rate[-5] <= 0.1 * rate[0] or schedule != "cosine"
 
 
+@pytest.mark.parametrize(
+    ("schedule", "max_iter", "first"),
+    [
+        ("constant", 40, 2),
+        ("inverse_scaling", 40, 10),  # 1 / sqrt(10) is twice 1 / sqrt(40)
+        ("inverse_scaling", 100, 25),
+        ("inverse_scaling", 1000, 100),  # 1 / sqrt(100) is a tenth of the first rate
+        ("cosine", 100, 81),  # the first of (1 + cos(pi (e + 1/2) / 100)) / 2 below a tenth
+        ("adaptive", 40, 2),
+    ],
+)
+def test_a_plateau_counts_once_the_rate_has_a_half_left_to_fall_or_is_a_tenth(
+    schedule, max_iter, first
+):
+    X, y = make_problem(0)
+    plateau = {"tol": 1e-3, "learning_rate": 1e-9, "batch_size": len(y), "n_iter_no_change": 1}
+    model = SoftmaxRegression("sgd", schedule=schedule, max_iter=max_iter, **plateau).fit(X, y)
+    assert model.stop_reason_ == "no_improvement"
+    np.testing.assert_array_equal(model.n_iter_, [first])
+
+
 def fit_with_losses(monkeypatch, shares):
     """Fit with one batch an epoch, the losses of which seem to be `shares` of that at the start."""
     original = Batch.gradient
