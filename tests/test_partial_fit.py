@@ -184,6 +184,15 @@ def test_a_given_rate_at_which_a_stream_diverges_is_not_halved(learning_rate, lo
     assert np.isfinite(model.coef_).all()
 
 
+def test_the_learning_rate_may_change_between_calls_from_a_number_to_automatic_and_back():
+    X, y = make_problem(0)
+    model = SoftmaxRegression(random_state=0)
+    for learning_rate in (0.05, "auto", "auto", 0.05, "auto"):
+        model.set_params(learning_rate=learning_rate).partial_fit(X, y, [0, 1, 2])
+    assert model.n_iter_[0] == 5
+    assert model.score(X, y) > 0.7
+
+
 def test_rows_that_the_model_so_far_gets_wrong_are_no_divergence():
     """Every second row has another label now: the loss is large before the first step."""
     X, y = np.tile([[-1.0], [1.0]], (20, 1)), np.tile([0, 1], 20)
