@@ -171,14 +171,15 @@ def test_it_stops_when_the_loss_stops_falling(patience):
     assert model.converged_
 
 
-def test_it_goes_on_while_the_loss_falls_by_tol():
+@pytest.mark.parametrize(("C", "tol"), [(0.05, 1e-6), (1.0, 1e-6), (1.0, 0.01)])
+def test_it_goes_on_while_the_loss_falls_by_tol(C, tol):
     X, y = make_problem(0)
     model = SoftmaxRegression(
-        "sgd", tol=1e-6, learning_rate=1.0, batch_size=len(y), n_iter_no_change=1, C=0.05
+        "sgd", tol=tol, learning_rate=1.0, batch_size=len(y), n_iter_no_change=1, C=C
     ).fit(X, y)
     loss = model.history_["loss"]
-    assert np.all(loss[1:-1] < loss[:-2] * (1 - 1e-6))
-    assert loss[-1] >= loss[-2] * (1 - 1e-6)
+    assert np.all(loss[1:-1] < loss[:-2] * (1 - tol))
+    assert loss[-1] >= loss[-2] * (1 - tol)
     assert len(loss) > 5
 
 
@@ -464,8 +465,11 @@ def test_a_plateau_counts_once_the_rate_has_a_half_left_to_fall_or_is_a_tenth(
     np.testing.assert_array_equal(model.n_iter_, [first])
 
 
-def fit_with_losses(monkeypatch, shares):
-    """Fit with one batch an epoch, the losses of which seem to be `shares` of that at the start."""
+def pretend_losses(monkeypatch, shares):
+    """Let the losses of batches seem to be `shares` of that at the start; rows with their labels.
+
+    Three classes are equally frequent, so that the start has the loss log 3.
+    """
     original = Batch.gradient
     remaining = iter(shares)
 
@@ -476,8 +480,14 @@ def fit_with_losses(monkeypatch, shares):
 
     monkeypatch.setattr(Batch, "gradient", gradient)
     X, _ = make_problem(0, n=90)
-    y = np.arange(90) % 3
-    return fit(X, y, batch_size=90, schedule="constant", C=np.inf, max_iter=len(shares))
+    return X, np.arange(90) % 3
+
+
+def fit_with_losses(monkeypatch, shares, **parameters):
+    """Fit with one batch an epoch and losses that are pretended."""
+    X, y = pretend_losses(monkeypatch, shares)
+    parameters = {"schedule": "constant", "C": np.inf, **parameters}
+    return fit(X, y, batch_size=90, max_iter=len(shares), **parameters)
 
 
 @pytest.mark.parametrize(("lost", "undone"), [(0.15, False), (0.25, True)])
@@ -496,3 +506,18 @@ def test_an_epoch_of_luck_does_not_make_all_later_ones_look_bad(monkeypatch):
 def test_an_epoch_that_ends_above_the_start_is_always_undone(monkeypatch):
     rate = fit_with_losses(monkeypatch, [1, 0.5, *[1.2] * 6]).history_["learning_rate"]
     np.testing.assert_allclose(rate / rate[0], [1, 1, *0.5 ** np.arange(6)])
+
+
+@pytest.mark.parametrize(("share", "diverged"), [(9.9, False), (10.1, True)])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_given_rate_diverges_at_ten_times_the_loss_of_the_start(
+    monkeypatch, method, share, diverged
+):
+    refused = pytest.raises(ValueError, match="diverged")
+    with refused if diverged else contextlib.nullcontext():
+        if method == "fit":
+            fit_with_losses(monkeypatch, [1, share, 1], learning_rate=1e-3)
+        else:
+            X, y = pretend_losses(monkeypatch, [share])
+            model = SoftmaxRegression(learning_rate=1e-3, batch_size=90, C=np.inf)
+            model.partial_fit(X, y, [0, 1, 2])
