@@ -449,7 +449,7 @@ def test_a_plateau_at_a_rate_that_has_settled_ends_it(schedule):
     [
         ("constant", 40, 2),
         ("inverse_scaling", 40, 10),  # 1 / sqrt(10) is twice 1 / sqrt(40)
-        ("inverse_scaling", 100, 25),
+        ("inverse_scaling", 41, 11),
         ("inverse_scaling", 1000, 100),  # 1 / sqrt(100) is a tenth of the first rate
         ("cosine", 100, 81),  # the first of (1 + cos(pi (e + 1/2) / 100)) / 2 below a tenth
         ("adaptive", 40, 2),
