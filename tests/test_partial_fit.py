@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from reference import make_problem, mean_gradient, model_objective
 from scipy import sparse
-from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 
 from sk_softmax import SoftmaxRegression
+from sk_softmax._solvers._metric import Preconditioning
 
 PLAIN = {"learning_rate": 0.05, "batch_size": 16, "random_state": 0}
 
@@ -139,6 +140,67 @@ def test_a_stream_goes_on_from_the_minimum_and_stays_near_it():
     order = np.random.default_rng(0).permutation(len(y))
     model.partial_fit(X[order], y[order])
     assert model_objective(model, X, y) < 1.5 * at_minimum
+
+
+@pytest.mark.parametrize("parameters", [{}, {"learning_rate": 0.05}], ids=str)
+def test_rows_may_come_one_by_one(parameters):
+    X, y = make_problem(0)
+    model = stream(SoftmaxRegression(**parameters), X, y, size=1, classes=[0, 1, 2])
+    assert model.n_iter_[0] == len(y)
+    assert model.score(X, y) > 0.6
+
+
+@pytest.mark.parametrize(
+    ("learning_rate", "same"), [("auto", "inverse_scaling"), (0.05, "constant")]
+)
+def test_the_automatic_schedule_of_a_stream_is_the_documented_one(learning_rate, same):
+    X, y = make_problem(0)
+    coef = {}
+    for schedule in ("auto", "constant", "inverse_scaling", "cosine"):
+        model = SoftmaxRegression(schedule=schedule, learning_rate=learning_rate, random_state=0)
+        coef[schedule] = stream(model, X, y, size=20, classes=[0, 1, 2]).coef_
+    np.testing.assert_array_equal(coef["auto"], coef.pop(same))
+    assert not any(np.array_equal(coef["auto"], coef[other]) for other in coef if other != "auto")
+
+
+@pytest.mark.parametrize("factor", [100.0, 1e4])
+def test_an_automatic_rate_at_which_a_stream_diverges_is_halved(monkeypatch, factor):
+    """Rows that will not come again are not to be lost."""
+    original = Preconditioning.step_size
+    monkeypatch.setattr(Preconditioning, "step_size", lambda *args: factor * original(*args))
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxRegression(random_state=0).partial_fit(X, y, [0, 1, 2])
+    assert np.isfinite(model.coef_).all()
+    assert model.n_iter_[0] == 1
+
+
+@pytest.mark.parametrize(("learning_rate", "low_enough"), [(1.1, 0.55), (10.0, 0.02)])
+def test_a_given_rate_at_which_a_stream_diverges_is_not_halved(learning_rate, low_enough):
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxRegression(learning_rate=learning_rate, random_state=1)
+    with pytest.raises(ValueError, match="lower learning_rate"):
+        model.partial_fit(X, y, [0, 1, 2])
+    model.set_params(learning_rate=low_enough).partial_fit(X, y, [0, 1, 2])
+    assert np.isfinite(model.coef_).all()
+
+
+def test_the_learning_rate_may_change_between_calls_from_a_number_to_automatic_and_back():
+    X, y = make_problem(0)
+    model = SoftmaxRegression(random_state=0)
+    for learning_rate in (0.05, "auto", "auto", 0.05, "auto"):
+        model.set_params(learning_rate=learning_rate).partial_fit(X, y, [0, 1, 2])
+    assert model.n_iter_[0] == 5
+    assert model.score(X, y) > 0.7
+
+
+def test_rows_that_the_model_so_far_gets_wrong_are_no_divergence():
+    """Every second row has another label now: the loss is large before the first step."""
+    X, y = np.tile([[-1.0], [1.0]], (20, 1)), np.tile([0, 1], 20)
+    model = SoftmaxRegression("lbfgs", C=1e3, learning_rate=1e-9).fit(X, y)
+    changed = np.zeros_like(y)
+    assert model_objective(model, 100 * X, changed) / (1e3 * len(y)) > 50
+    model.partial_fit(100 * X, changed)
+    assert model.stop_reason_ == "partial_fit"
 
 
 def test_weights_are_repetitions_in_expectation():

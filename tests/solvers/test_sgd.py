@@ -171,14 +171,15 @@ def test_it_stops_when_the_loss_stops_falling(patience):
     assert model.converged_
 
 
-def test_it_goes_on_while_the_loss_falls_by_tol():
+@pytest.mark.parametrize(("C", "tol"), [(0.05, 1e-6), (1.0, 1e-6), (1.0, 0.01)])
+def test_it_goes_on_while_the_loss_falls_by_tol(C, tol):
     X, y = make_problem(0)
     model = SoftmaxRegression(
-        "sgd", tol=1e-6, learning_rate=1.0, batch_size=len(y), n_iter_no_change=1, C=0.05
+        "sgd", tol=tol, learning_rate=1.0, batch_size=len(y), n_iter_no_change=1, C=C
     ).fit(X, y)
     loss = model.history_["loss"]
-    assert np.all(loss[1:-1] < loss[:-2] * (1 - 1e-6))
-    assert loss[-1] >= loss[-2] * (1 - 1e-6)
+    assert np.all(loss[1:-1] < loss[:-2] * (1 - tol))
+    assert loss[-1] >= loss[-2] * (1 - tol)
     assert len(loss) > 5
 
 
@@ -208,6 +209,22 @@ def test_on_iteration_can_stop_it(make_objective, make_solver):
     assert not result.converged
     value, _ = objective.value_and_gradient(result.theta)
     assert result.value == value
+
+
+@pytest.mark.parametrize(
+    ("stop_at", "reason"), [(None, StopReason.SEPARABLE), (10, StopReason.CALLBACK)]
+)
+def test_separated_classes_are_the_reason_unless_a_callback_stops_it(
+    make_objective, make_solver, stop_at, reason
+):
+    objective = make_objective(np.array([[-1.0], [1.0]]), np.array([0, 1]), lam=0.0)
+    result = make_solver("sgd", learning_rate=1.0, tol=None, max_iter=10).minimize(
+        objective, np.zeros(4), lambda state: state.n_iter == stop_at
+    )
+    assert result.n_iter == 10
+    assert objective.is_separated(result.value)
+    assert result.stop_reason is reason
+    assert not result.converged
 
 
 def test_the_start_is_not_written_to(make_objective, make_solver):
@@ -314,7 +331,7 @@ def test_adaptive_halves_the_rate_when_the_loss_does_not_fall():
     loss, rate = model.history_["loss"], model.history_["learning_rate"]
     below = loss[1:-1] < np.minimum.accumulate(loss)[:-2]
     np.testing.assert_allclose(rate[2:] / rate[1:-1], np.where(below, 1, 0.5))
-    assert rate[-1] < rate[0]
+    assert rate[-1] < rate[0] == 4.0
 
 
 def excess(model, X, y):
@@ -354,15 +371,41 @@ def test_automatic_steps_come_near_the_minimum_of_raw_data(name, max_iter, bound
     assert excess(fit(X, y, max_iter=max_iter, random_state=seed), X, y) < bound
 
 
-@pytest.mark.parametrize("average", [False, True])
-def test_automatic_steps_do_not_know_the_units_of_features(average):
+@pytest.mark.parametrize("parameters", [{}, {"average": True}, {"momentum": 0.9}], ids=str)
+def test_automatic_steps_do_not_know_the_units_of_features(parameters):
     X, y = make_problem(0)
     A = np.random.default_rng(1).standard_normal((4, 4))
-    parameters = {"C": np.inf, "max_iter": 20, "average": average, "random_state": 0}
+    parameters = {"C": np.inf, "max_iter": 20, "random_state": 0, **parameters}
     plain = fit(X, y, **parameters)
     other = fit(X @ A + 5, y, **parameters)
     np.testing.assert_allclose(other.loss_, plain.loss_, rtol=1e-6)
     np.testing.assert_allclose(other.predict_proba(X @ A + 5), plain.predict_proba(X), atol=1e-6)
+
+
+def test_the_automatic_learning_rate_allows_for_momentum():
+    """With momentum a gradient acts 1 / (1 - momentum) times."""
+    X, y = make_problem(0)
+    rates = [
+        fit(X, y, momentum=momentum, max_iter=1, random_state=0).history_["learning_rate"][0]
+        for momentum in (0.0, 0.5, 0.9)
+    ]
+    np.testing.assert_allclose(rates / rates[0], [1, 0.5, 0.1])
+
+
+@pytest.mark.parametrize("learning_rate", ["auto", 0.1])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_steps_keep_the_sum_over_the_classes(make_objective, make_solver, momentum, learning_rate):
+    """As gradients sum to zero over the classes, which the penalty's does if theta does."""
+    objective = make_objective(*make_problem(0))
+    sums = []
+
+    def note(state):
+        sums.append(state.theta.reshape(objective.shape).sum(axis=0))
+
+    make_solver(
+        "sgd", learning_rate=learning_rate, momentum=momentum, tol=None, max_iter=12
+    ).minimize(objective, np.zeros(objective.shape).ravel(), note)
+    np.testing.assert_allclose(sums, np.zeros((12, 5)), atol=1e-12)
 
 
 @pytest.mark.parametrize("factor", [30.0, 1e4, 1e200])
@@ -401,8 +444,32 @@ def test_a_plateau_at_a_rate_that_has_settled_ends_it(schedule):
     assert rate[-5] <= 0.1 * rate[0] or schedule != "cosine"
 
 
-def fit_with_losses(monkeypatch, shares):
-    """Fit with one batch an epoch, the losses of which seem to be `shares` of that at the start."""
+@pytest.mark.parametrize(
+    ("schedule", "max_iter", "first"),
+    [
+        ("constant", 40, 2),
+        ("inverse_scaling", 40, 10),  # 1 / sqrt(10) is twice 1 / sqrt(40)
+        ("inverse_scaling", 41, 11),
+        ("inverse_scaling", 1000, 100),  # 1 / sqrt(100) is a tenth of the first rate
+        ("cosine", 100, 81),  # the first of (1 + cos(pi (e + 1/2) / 100)) / 2 below a tenth
+        ("adaptive", 40, 2),
+    ],
+)
+def test_a_plateau_counts_once_the_rate_has_a_half_left_to_fall_or_is_a_tenth(
+    schedule, max_iter, first
+):
+    X, y = make_problem(0)
+    plateau = {"tol": 1e-3, "learning_rate": 1e-9, "batch_size": len(y), "n_iter_no_change": 1}
+    model = SoftmaxRegression("sgd", schedule=schedule, max_iter=max_iter, **plateau).fit(X, y)
+    assert model.stop_reason_ == "no_improvement"
+    np.testing.assert_array_equal(model.n_iter_, [first])
+
+
+def pretend_losses(monkeypatch, shares):
+    """Let the losses of batches seem to be `shares` of that at the start; rows with their labels.
+
+    Three classes are equally frequent, so that the start has the loss log 3.
+    """
     original = Batch.gradient
     remaining = iter(shares)
 
@@ -413,8 +480,14 @@ def fit_with_losses(monkeypatch, shares):
 
     monkeypatch.setattr(Batch, "gradient", gradient)
     X, _ = make_problem(0, n=90)
-    y = np.arange(90) % 3
-    return fit(X, y, batch_size=90, schedule="constant", C=np.inf, max_iter=len(shares))
+    return X, np.arange(90) % 3
+
+
+def fit_with_losses(monkeypatch, shares, **parameters):
+    """Fit with one batch an epoch and losses that are pretended."""
+    X, y = pretend_losses(monkeypatch, shares)
+    parameters = {"schedule": "constant", "C": np.inf, **parameters}
+    return fit(X, y, batch_size=90, max_iter=len(shares), **parameters)
 
 
 @pytest.mark.parametrize(("lost", "undone"), [(0.15, False), (0.25, True)])
@@ -433,3 +506,18 @@ def test_an_epoch_of_luck_does_not_make_all_later_ones_look_bad(monkeypatch):
 def test_an_epoch_that_ends_above_the_start_is_always_undone(monkeypatch):
     rate = fit_with_losses(monkeypatch, [1, 0.5, *[1.2] * 6]).history_["learning_rate"]
     np.testing.assert_allclose(rate / rate[0], [1, 1, *0.5 ** np.arange(6)])
+
+
+@pytest.mark.parametrize(("share", "diverged"), [(9.9, False), (10.1, True)])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_given_rate_diverges_at_ten_times_the_loss_of_the_start(
+    monkeypatch, method, share, diverged
+):
+    refused = pytest.raises(ValueError, match="diverged")
+    with refused if diverged else contextlib.nullcontext():
+        if method == "fit":
+            fit_with_losses(monkeypatch, [1, share, 1], learning_rate=1e-3)
+        else:
+            X, y = pretend_losses(monkeypatch, [share])
+            model = SoftmaxRegression(learning_rate=1e-3, batch_size=90, C=np.inf)
+            model.partial_fit(X, y, [0, 1, 2])
