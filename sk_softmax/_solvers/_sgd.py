@@ -57,7 +57,7 @@ class SGDState:
 
     def solution(self):
         """theta, or its average, flat in the objective's layout and in float64."""
-        theta = self.theta if self.average is None or self.n_steps == 0 else self.average
+        theta = self.theta if self.average is None else self.average
         return theta.T.astype(np.float64).ravel()
 
 
