@@ -253,7 +253,8 @@ def table(facts, medians, minimum):
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     lines += [
         "",
-        "Fits of 3, 10, 30, 40, 60, 100 epochs until (f - f\\*) / f\\* is 1%, one run each: seconds, gap",
+        f"Fits of {', '.join(map(str, LENGTHS))} epochs until (f - f\\*) / f\\* is 1%, "
+        "one run each: seconds, gap",
         "",
     ]
     for name, rows in minimum.items():
