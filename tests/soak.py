@@ -134,7 +134,7 @@ def mapped(blocks=240):
             start = time.perf_counter()
             extra = extra_memory(X, y, solver, max_iter=1, tol=None)
             print(
-                f"mapped: {solver}, {X.nbytes / 1e9:.0f} GB of X, {extra / 1e9:.1f} GB beyond them, "
+                f"mapped: {solver}, {X.nbytes / 1e9:.0f} GB of X, {extra / 1e9:.1f} GB beyond, "
                 f"{allowed(X, 4) / 1e9:.1f} allowed; {time.perf_counter() - start:.0f} s"
             )
             assert extra < allowed(X, 4)
