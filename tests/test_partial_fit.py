@@ -122,6 +122,16 @@ def test_it_goes_on_from_a_pickle():
     np.testing.assert_array_equal(copy.coef_, whole.coef_)
 
 
+@pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)], ids=["global", "own"])
+def test_what_others_draw_from_the_generator_does_not_change_a_stream(random_state):
+    X, y = make_problem(0, n=60)
+    model = SoftmaxRegression("sgd", batch_size=8, random_state=random_state)
+    model.partial_fit(X, y, classes=np.unique(y))
+    twin = pickle.loads(pickle.dumps(model))
+    (np.random if random_state is None else random_state).random_sample(7)
+    np.testing.assert_array_equal(model.partial_fit(X, y).coef_, twin.partial_fit(X, y).coef_)
+
+
 def test_stream_first_and_polish_after():
     X, y = load_digits(return_X_y=True)
     model = SoftmaxRegression("lbfgs", warm_start=True, random_state=0)

@@ -69,9 +69,14 @@ class Stream:
     running: RunningMoments | None
 
     def as_dict(self):
-        """As plain data, for pickles that outlive these classes; metrics are made anew."""
+        """As plain data, for pickles that outlive these classes; metrics are made anew.
+
+        Random numbers are the stream's own: others may draw from the generator that it began with.
+        """
+        random_state = copy.deepcopy(self.state.random_state)
+        state = {**vars(self.state), "metric": None, "random_state": random_state}
         running = None if self.running is None else vars(self.running).copy()
-        return {"state": {**vars(self.state), "metric": None}, "running": running}
+        return {"state": state, "running": running}
 
     @classmethod
     def from_dict(cls, plain):
