@@ -217,7 +217,8 @@ def _class_weights(class_weight, classes, y, sample_weight):
     totals = _class_totals(y, sample_weight, len(classes))
     occurs = totals > 0
     if isinstance(class_weight, str):  # "balanced"
-        weights[occurs] = totals.sum() / (occurs.sum() * totals[occurs])
+        with np.errstate(over="ignore"):  # checked below
+            weights[occurs] = totals.sum() / (occurs.sum() * totals[occurs])
     else:
         weights = compute_class_weight(class_weight, classes=classes, y=classes)
     if not (np.all(np.isfinite(weights)) and np.all(weights >= 0)):

@@ -733,3 +733,10 @@ def test_a_single_iteration(solver):
     with pytest.warns(ConvergenceWarning, match=r"max_iter=1 .*increase max_iter or tol"):
         model.fit(X, y)
     np.testing.assert_array_equal(model.n_iter_, [1])
+
+
+def test_balanced_weights_of_a_class_with_next_to_no_weight_that_overflow():
+    sample_weight = np.array([1.0, 1.0, 1e-310, 1.0])
+    model = SoftmaxRegression(class_weight="balanced")
+    with pytest.raises(ValueError, match="class_weight must be finite"):
+        model.fit(np.eye(4), [0, 0, 1, 0], sample_weight=sample_weight)
