@@ -2,7 +2,7 @@
 
     python benchmarks/history.py
 
-Without it means that no iteration is recorded and that errors are not counted. The loss and the
+Without it means that no iteration is recorded and that right rows are not counted. The loss and the
 gap are computed either way, for the stopping rule; handing them over takes about a microsecond
 an iteration, which is not counted.
 """
@@ -70,7 +70,7 @@ def leave_out_history(stack):
     stack.enter_context(patch.object(IterationRecorder, "__call__", lambda self, state: False))
     stack.enter_context(patch.object(IterationRecorder, "history", lambda self: {}))
     for room in ("_softmax", "_solvers._tally"):
-        stack.enter_context(patch(f"sk_softmax.{room}.weight_of_errors", lambda *arguments: 0.0))
+        stack.enter_context(patch(f"sk_softmax.{room}.weight_of_right", lambda *arguments: 0.0))
 
 
 def markdown(report):

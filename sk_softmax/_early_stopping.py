@@ -46,16 +46,15 @@ class Validation:
         logits = objective.logits_at(theta)
 
         def part_sums(blocks):
-            loss = errors = 0.0
+            loss = correct = 0.0
             for rows, X in blocks:
                 Z, s = logits(objective.in_dtype(X)), objective.s[rows]
                 sums = cross_entropy(Z, objective.y[rows], s, objective.label_smoothing)
                 loss += sums[0]
-                errors += sums[1]
-            return loss, errors
+                correct += sums[1]
+            return loss, correct
 
-        loss, errors = objective.map_parts(part_sums)
-        return dict(zip(self.metrics, (loss, max(0.0, 1 - errors)), strict=True))
+        return dict(zip(self.metrics, objective.map_parts(part_sums), strict=True))
 
 
 def split_rows(y, fraction, random_state):

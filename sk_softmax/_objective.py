@@ -62,11 +62,11 @@ TOO_SMALL = (
 
 
 class Evaluation(NamedTuple):
-    """f and its flat gradient at some theta, and the weighted share of rows that it gets wrong."""
+    """f and its flat gradient at some theta, and the weighted share of rows that it gets right."""
 
     value: float
     gradient: np.ndarray
-    error_rate: float
+    accuracy: float
 
 
 class Objective:
@@ -235,24 +235,24 @@ class Objective:
         logits = self._padded_logits_at(theta)
         penalty, G = self._penalty(theta)
         if self.is_sparse:
-            loss, errors = self._add_sparse_rows(logits, G)
-            return Evaluation(penalty + loss, G.ravel(), errors)
+            loss, accuracy = self._add_sparse_rows(logits, G)
+            return Evaluation(penalty + loss, G.ravel(), accuracy)
 
         def part_sums(blocks):
-            loss, errors, G = 0.0, 0.0, np.zeros(self.shape)
+            loss, accuracy, G = 0.0, 0.0, np.zeros(self.shape)
             for rows, X in blocks:
                 X = self.in_dtype(X)
                 sums = self._add_block(X, self.y[rows], self.s[rows], logits, G)
                 loss += sums[0]
-                errors += sums[1]
-            return loss, errors, G
+                accuracy += sums[1]
+            return loss, accuracy, G
 
-        loss, errors, G_loss = self.map_parts(part_sums)
+        loss, accuracy, G_loss = self.map_parts(part_sums)
         G += G_loss
-        return Evaluation(penalty + loss, G.ravel(), errors)
+        return Evaluation(penalty + loss, G.ravel(), accuracy)
 
     def _add_sparse_rows(self, logits, G):
-        """Add the gradient of all rows' loss to `G`; return the loss and the weight of errors."""
+        """Add the gradient of all rows' loss to `G`; return the loss and the accuracy."""
 
         def residuals(rows, X):
             Z = logits(self.in_dtype(X))
@@ -262,7 +262,7 @@ class Objective:
         sums = self.column_sums.add(residuals, self.dtype, G[:, : self.n_features])
         if self.fit_intercept:
             G[:, -1] += sum(residual for *_, residual in sums)
-        return sum(loss for loss, *_ in sums), sum(errors for _, errors, _ in sums)
+        return sum(loss for loss, *_ in sums), sum(correct for _, correct, _ in sums)
 
     def batch_value_and_gradient(self, theta, rows):
         """`value_and_gradient` estimated without bias from an array of `rows`.
@@ -305,7 +305,7 @@ class Objective:
         return X.astype(self.dtype, copy=False)
 
     def _add_block(self, X, y, s, logits, G):
-        """Add one block's gradient to `G`; return its loss and the weight of errors."""
+        """Add one block's gradient to `G`; return its loss and the weight that it gets right."""
         padded = logits(X)
         Z = padded[: self.n_classes]
         sums = cross_entropy(Z, y, s, self.label_smoothing)

@@ -24,23 +24,23 @@ def softmax(Z):
     return P
 
 
-def weight_of_errors(true_logit, normaliser, s, n_classes):
-    """Weight s_i of the rows whose most probable class is not the true one, or that favour none.
+def weight_of_right(true_logit, normaliser, s, n_classes):
+    """The weight s_i of the rows whose most probable class is the true one, if they favour one.
 
     From logits less the largest of their row: that of the true class, and the sum of their
     exponentials. Where all are equal, as at zero coefficients, no class is favoured.
     """
-    signs = np.sign(true_logit)
+    right = true_logit == 0
     if normaliser[normaliser.argmax()] == n_classes:
-        signs[normaliser == n_classes] = -1
-    return -float(s.dot(signs))
+        right &= normaliser < n_classes
+    return float(np.dot(s, right.astype(s.dtype)))
 
 
 def cross_entropy(Z, y, s, smoothing=0.0):
     """Return ``sum_i s_i H(q_i, softmax(z_i))`` and turn `Z` into ``s_i (p_i - q_i)``.
 
-    The other thing returned is the sum of the s_i of the rows whose most probable class is not
-    that of `y`, or that favour none.
+    The other thing returned is the sum of the s_i of the rows whose most probable class is that
+    of `y`, if they favour one at all.
 
     `Z` (K, m), contiguous, holds logits on entry and the residuals, which are the gradient of
     the sum with respect to the logits, on return. `y` holds class codes (m,), which stand for
@@ -61,7 +61,7 @@ def cross_entropy(Z, y, s, smoothing=0.0):
     np.exp(Z, out=Z)
     normaliser = Z.sum(axis=0)
     loss = np.log(normaliser) - target_logit
-    errors = weight_of_errors(true_logit, normaliser, s, len(Z))
+    correct = weight_of_right(true_logit, normaliser, s, len(Z))
     Z *= s / normaliser
     if y.ndim == 2:
         Z -= y.T * s
@@ -71,4 +71,4 @@ def cross_entropy(Z, y, s, smoothing=0.0):
     else:
         Z.reshape(-1)[true] -= s
     loss = np.dot(loss.astype(np.float64, copy=False), s.astype(np.float64, copy=False))
-    return float(loss), errors
+    return float(loss), correct

@@ -252,16 +252,16 @@ def test_classes_are_separated_if_every_row_favours_its_own(make_objective, x, s
 
 @pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("layout", ["C", "csr"])
-def test_the_error_rate_is_the_weighted_share_of_rows_that_are_wrong(make_objective, layout):
+def test_the_accuracy_is_the_weighted_share_of_rows_that_are_right(make_objective, layout):
     X, y = make_problem(0, n=1000)
     s = random_weights(0, len(y))
     objective = make_objective(LAYOUTS[layout](X), y, s)
     theta = random_theta(0, objective)
     W, b = split(theta, X.shape[1])
-    wrong = (X @ W.T + b).argmax(axis=1) != y
-    assert 0 < wrong.sum() < len(y)
-    error_rate = objective.evaluate(theta.ravel()).error_rate
-    assert error_rate == pytest.approx(s[wrong].sum() / s.sum(), rel=1e-12)
+    right = (X @ W.T + b).argmax(axis=1) == y
+    assert 0 < right.sum() < len(y)
+    accuracy = objective.evaluate(theta.ravel()).accuracy
+    assert accuracy == pytest.approx(s[right].sum() / s.sum(), rel=1e-12)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -101,16 +101,16 @@ def test_residuals_are_the_gradient_of_the_loss(seed):
 
 
 @pytest.mark.parametrize("form", ["codes", "smoothed", "probabilities"])
-def test_cross_entropy_adds_up_the_weights_of_rows_that_are_wrong(form):
+def test_cross_entropy_adds_up_the_weights_of_rows_that_are_right(form):
     Z = random_logits(3, m=40)
     y, s = random_targets(3, Z)
     Z[:, 4] = 0.25  # favours no class
-    wrong = Z.argmax(axis=0) != y
-    wrong[4] = True
+    right = Z.argmax(axis=0) == y
+    right[4] = False
     targets = np.eye(len(Z))[y] * 0.6 + 0.1 if form == "probabilities" else y
-    _, errors = cross_entropy(Z.copy(), targets, s, 0.4 if form == "smoothed" else 0.0)
-    assert 0 < wrong.sum() < len(y)
-    assert errors == pytest.approx(s[wrong].sum(), rel=1e-12)
+    _, correct = cross_entropy(Z.copy(), targets, s, 0.4 if form == "smoothed" else 0.0)
+    assert 0 < right.sum() < len(y)
+    assert correct == pytest.approx(s[right].sum(), rel=1e-12)
 
 
 @pytest.mark.parametrize("K", [2, 3, 10])
@@ -118,9 +118,9 @@ def test_cross_entropy_calls_no_row_right_where_all_classes_are_as_probable(K):
     """As at zero coefficients, and without an intercept in rows of zeros."""
     Z = np.full((K, 6), 0.25)
     y, s = np.arange(6) % K, np.ones(6)
-    assert cross_entropy(Z.copy(), y, s)[1] == 6
+    assert cross_entropy(Z.copy(), y, s)[1] == 0
     Z[0, -1] = 1
-    assert cross_entropy(Z, np.zeros(6, dtype=int), s)[1] == 5
+    assert cross_entropy(Z, np.zeros(6, dtype=int), s)[1] == 1
 
 
 def test_cross_entropy_counts_a_label_whose_probability_underflows():

@@ -300,7 +300,7 @@ class _Stage:
     @property
     def accuracy(self):
         """The weighted share of rows that theta gets right."""
-        return max(0.0, 1 - self._evaluation.error_rate)  # weights sum to one, but for rounding
+        return self._evaluation.accuracy
 
     @property
     def gap(self):

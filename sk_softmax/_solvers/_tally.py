@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from sk_softmax._softmax import weight_of_errors
+from sk_softmax._softmax import weight_of_right
 
 
 class Tally:
-    """The losses and errors of an epoch's rows, noted batch by batch and summed up when asked for.
+    """The losses and hits of an epoch's rows, noted batch by batch and summed up when asked for.
 
     The mean loss of a batch of m rows is ``weights @ log(normaliser) + rest``, with weights
     ``s_i n / m``.
@@ -32,10 +32,10 @@ class Tally:
         rows = slice(start, self._rows.stop)
         s, normaliser = self._s[rows].astype(np.float64), self.normaliser[rows]
         loss = len(self._s) * float(s @ np.log(normaliser)) + self._rest - rest
-        errors = weight_of_errors(self.true_logit[rows], normaliser, s, self._n_classes)
+        correct = weight_of_right(self.true_logit[rows], normaliser, s, self._n_classes)
         return {
             "loss": loss / (rows.stop - rows.start),
-            "accuracy": max(0.0, 1 - errors / float(s.sum())),
+            "accuracy": correct / float(s.sum()),
         }
 
     def since_last_time(self):
