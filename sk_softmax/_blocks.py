@@ -7,6 +7,11 @@ from scipy import sparse
 
 # Features for each class from which their products with X outweigh copies of the logits.
 _MANY_FEATURES = 32
+# Multiplications up to which OpenBLAS takes factors as they lie in memory. To rearrange them first
+# takes longer than to multiply them if there are few classes; the tiles of its result are cut from
+# columns in multiples of 32.
+_SMALL_PRODUCT = 10**6
+_TILE = 32
 
 
 def slices(whole, *, number=None, size=None):
@@ -29,11 +34,40 @@ def rows_view(X, rows):
     return block
 
 
-def times_rows(R, X):
+def times_transposed(W, X):
+    """``W @ X.T`` for W (K, p) and the rows X (m, p) of a block."""
+    return _multiply(W, X.T) if isinstance(X, np.ndarray) else (X @ W.T).T
+
+
+def times_rows(R, X, out=None):
     """``R @ X`` for R (K, m) and the rows X (m, p) of a block."""
     if times_columns(len(R), X, R.dtype):
-        return (X.T @ np.ascontiguousarray(R.T)).T
-    return R @ X
+        R = np.asfortranarray(R)
+    if isinstance(X, np.ndarray):
+        return _multiply(R, X, out)
+    product = (X.T @ R.T).T
+    if out is not None:
+        out[:] = product
+    return product
+
+
+def _multiply(A, B, out=None):
+    """``A @ B``, laid out like A, in products of A with some columns of B that are small."""
+    order, n_columns = "C" if A.flags.c_contiguous else "F", B.shape[1]
+    size = _SMALL_PRODUCT // A.size // _TILE * _TILE
+    if not 0 < size < n_columns:
+        return np.matmul(A, B, out=out, order=order)
+    if out is None:
+        out = np.empty((len(A), n_columns), dtype=A.dtype, order=order)
+    whole = n_columns - n_columns % size
+
+    def tiles(M):
+        return M[:, :whole].reshape(len(M), -1, size).transpose(1, 0, 2)
+
+    np.matmul(A, tiles(B), out=tiles(out))
+    if whole < n_columns:
+        np.matmul(A, B[:, whole:], out=out[:, whole:])
+    return out
 
 
 def times_columns(K, X, dtype):
@@ -43,7 +77,9 @@ def times_columns(K, X, dtype):
     the shorter side of the tiles that it computes, and in float32 it does not; beside many
     features the copies that this takes are nothing.
     """
-    return sparse.issparse(X) or (dtype == np.float64 and X.shape[1] >= _MANY_FEATURES * K)
+    return not isinstance(X, np.ndarray) or (
+        dtype == np.float64 and X.shape[1] >= _MANY_FEATURES * K
+    )
 
 
 def padded_number(K):

@@ -36,6 +36,7 @@ from sk_softmax._blocks import (
     slices,
     times_columns,
     times_rows,
+    times_transposed,
 )
 from sk_softmax._column_sums import ColumnSums
 from sk_softmax._softmax import cross_entropy
@@ -285,16 +286,15 @@ class Objective:
         """`logits_at` with rows of zeros below those that BLAS computes."""
         W, b = self.unpack(theta)
         K, p = W.shape
-        by_columns = times_columns(K, self.X, self.dtype)
-        if by_columns:
-            columns = np.ascontiguousarray(W.T, dtype=self.dtype)
+        if times_columns(K, self.X, self.dtype):
+            padded = np.asfortranarray(W, dtype=self.dtype)
         else:
             padded = np.zeros((padded_number(K), p), dtype=self.dtype)
             padded[:K] = W
         b = 0 if b is None else b.astype(self.dtype)[:, np.newaxis]
 
         def logits(X):
-            Z = np.ascontiguousarray((X @ columns).T) if by_columns else padded @ X.T
+            Z = np.ascontiguousarray(times_transposed(padded, X))
             Z[:K] += b
             return Z
 
