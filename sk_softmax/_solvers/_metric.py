@@ -85,7 +85,10 @@ class RunningMoments:
 
 @dataclass(frozen=True)
 class Metric:
-    """M = T T': `matrix` (p, p) or None, and `scale` that multiplies by class, (1 or p, K)."""
+    """M = T T' with a `matrix` (p, p) or None, and `scale` (p, K).
+
+    For class k it is ``diag(scale_k) matrix diag(scale_k)``, without a matrix ``diag(scale_k)``.
+    """
 
     matrix: np.ndarray | None
     scale: np.ndarray
@@ -101,6 +104,7 @@ class Metric:
         if self.matrix is None:
             np.multiply(W, self.scale, out=D)
         else:
+            W *= self.scale
             np.matmul(self.matrix, G.padded, out=product.padded)
             D *= self.scale
         if self.fit_intercept:
@@ -172,9 +176,9 @@ class Preconditioning:
         weight = np.maximum(curvature.weight, np.finfo(np.float32).eps)
         intercept_scale = 1 / (gauge * weight)
         if self._is_shared:
-            share = gauge * weight / weight.sum()
-            inverse = _inverse_cholesky(curvature.second.copy(), objective.lam / share.mean())
-            matrix, scale = inverse.T @ inverse, np.broadcast_to(1 / share, (1, len(share)))
+            matrix, scale = _shared_factors(
+                curvature.second, gauge * weight / weight.sum(), objective.lam
+            )
         else:
             diagonal_ = gauge * curvature.second + objective.lam
             scale = np.divide(1, diagonal_, out=np.zeros_like(diagonal_), where=diagonal_ > 0).T
@@ -192,7 +196,10 @@ class Preconditioning:
         objective, start, metric = self._objective, self._start, self.initial
         mean = start.mean.mean(axis=0).astype(objective.dtype)
         weight = _gauge_factor(objective) * start.weight
-        scale = (metric.scale * weight).mean(axis=1).astype(objective.dtype)
+        scale = start.weight.sum()  # of every class: weight / share
+        if metric.matrix is None:
+            scale = (metric.scale * weight).mean(axis=1)
+        scale = scale.astype(objective.dtype)
         m = rows_per_matrix(objective, 1)
         rows = np.arange(m) * objective.n_samples // m  # m of them, at equal steps
         leverages = np.empty(len(rows))
@@ -207,6 +214,22 @@ class Preconditioning:
             else:
                 leverages[chunk] = scale * np.einsum("ij,ij->i", X @ metric.matrix, X)
         return leverages, objective.s[rows]
+
+
+def _shared_factors(second, share, lam):
+    """The factors of a `Metric` near the inverses of ``share_k second + lam I``.
+
+    For uncorrelated columns they are these. All classes share the inverse of ``second + ridge I``.
+    Were the ridge that of an average class, ``lam / mean(share)``, the metric of a rare one could
+    exceed 1 / lam, and steps along the penalty's gradient would overshoot. So it is that of the
+    rarest, and where the penalty outweighs the data the others get back what they lose by it.
+    """
+    ridge = lam / share.min()
+    inverse = _inverse_cholesky(second.copy(), ridge)
+    variance = np.diagonal(second).astype(np.float64)[:, np.newaxis]
+    wanted = share * variance + lam
+    scale = np.divide(variance + ridge, wanted, out=np.zeros_like(wanted), where=wanted > 0)
+    return inverse.T @ inverse, np.sqrt(scale)
 
 
 def _kurtosis(leverages, s):

@@ -62,6 +62,54 @@ def test_it_is_symmetric_positive_and_keeps_the_gauge(make_objective, monkeypatc
     assert np.vdot(A, times(metric, objective, A)) > 0
 
 
+RARE = np.repeat([0, 1, 2], [270, 225, 5])
+
+
+def at_priors(objective):
+    theta = np.zeros(objective.shape)
+    theta[:, -1] = objective.log_priors()
+    return theta.ravel()
+
+
+@pytest.mark.parametrize("affordable", [0, 1e9])
+@pytest.mark.parametrize("units", [1e-3, 1.0])
+@pytest.mark.parametrize("duplicated", [False, True])
+def test_no_step_overshoots_along_the_penalty(
+    make_objective, monkeypatch, affordable, units, duplicated
+):
+    """M <= 1 / lam, however rare a class."""
+    monkeypatch.setattr(_metric, "_AFFORDABLE", affordable)
+    X, _ = make_problem(0, n=500, p=4)
+    X[:, 1] *= units
+    if duplicated:
+        X[:, 3] = X[:, 2]
+    lam = 0.01
+    objective = make_objective(X, RARE, lam=lam)
+    metric = Preconditioning(objective, at_priors(objective)).initial
+    for k in range(3):
+        G = np.zeros((4, 5, 3))
+        G[range(4), range(4), k] = 1
+        M = [times(metric, objective, column)[:4, k] for column in G]
+        # The gauge keeps 1 - 1 / K of what was put in.
+        assert np.linalg.eigvalsh(M).max() * 3 / 2 <= 1.01 / lam
+
+
+@pytest.mark.parametrize("lam", [0.0, 1e-3, 0.1, 10.0])
+def test_it_knows_each_class_of_uncorrelated_columns(make_objective, lam):
+    X, _ = make_problem(0, n=500, p=4)
+    deviations = np.array([1, 10, 0.1, 3])
+    X = np.linalg.qr(X - X.mean(axis=0))[0] * np.sqrt(500) * deviations + 2
+    objective = make_objective(X, RARE, lam=lam)
+    metric = Preconditioning(objective, at_priors(objective)).initial
+    G = np.random.default_rng(0).standard_normal((5, 3))
+    G[4] = 0  # of the intercepts
+    share = np.bincount(RARE) / 500
+    curvature = 3 / 2 * share * (1 - share) * np.square(deviations)[:, np.newaxis]
+    expected = G[:4] / (curvature + lam)
+    expected -= expected.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(times(metric, objective, G)[:4], expected, rtol=1e-6)
+
+
 def test_it_is_made_anew_from_where_it_is_asked(make_objective):
     X, y = balanced()
     objective = make_objective(X, y)
