@@ -72,7 +72,7 @@ class Parameters:
 
 @dataclass(slots=True)  # frozen ones take three times as long to make
 class Batch:
-    """m rows `X` (m, p) with `weights` (m,) and weighted targets `Q` (K, m).
+    """m rows `X` (m, p), number `rows` (m,), with `weights` (m,) and weighted targets `Q` (K, m).
 
     ``weights[i] = s_i / (m mean(s))`` and ``Q[k, i] = weights[i] q_ik``: the residuals
     ``weights P - Q`` times X are the gradient's unbiased estimate. `true` (m,) are the places
@@ -83,13 +83,15 @@ class Batch:
     weights: np.ndarray
     Q: np.ndarray
     true: np.ndarray
+    rows: np.ndarray
 
-    def gradient(self, theta, G, true_logit, normaliser):
+    def gradient(self, theta, G, true_logit, normaliser, table=None):
         """Write the gradient of the mean loss at `theta` into `G`, both `Parameters`.
 
         With Z the logits less each row's largest, also write ``Z[true]`` and the sums of
         ``exp(Z)``, both (m,), and return ``sum(Q Z)``: the mean loss is that of
-        ``weights log(normaliser)`` less this.
+        ``weights log(normaliser)`` less this. With a `GradientTable`, G is the gradient's
+        difference from that of the rows' last visits.
         """
         padded = np.ascontiguousarray(times_transposed(theta.padded.T, self.X))
         Z = padded[: len(self.Q)]
@@ -101,7 +103,10 @@ class Batch:
         np.exp(Z, out=Z)
         np.add.reduce(Z, axis=0, out=normaliser)
         Z *= self.weights / normaliser
-        Z -= self.Q
+        if table is None:
+            Z -= self.Q
+        else:
+            table.exchange(self.rows, Z, self.Q)
         times_rows(padded, self.X, out=G.padded.T)
         if G.b is not None:
             np.add.reduce(Z, axis=1, out=G.b)
@@ -163,9 +168,9 @@ class Batches:
         position = np.arange(len(rows)) % size
         true = (y if y.ndim == 1 else y.argmax(axis=1)) * size + position
         if number == 1:
-            return [Batch(X, weights, Q[0], true)]
+            return [Batch(X, weights, Q[0], true, rows)]
         edges = [slice(i, i + size) for i in range(0, len(rows), size)]
-        return [Batch(X[i], weights[i], q, true[i]) for i, q in zip(edges, Q, strict=True)]
+        return [Batch(X[i], weights[i], q, true[i], rows[i]) for i, q in zip(edges, Q, strict=True)]
 
     def _weighted_targets(self, y, weights, number):
         """``weights_i q_ik`` of a chunk, (number, K, m), from codes or probabilities."""

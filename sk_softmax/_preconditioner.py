@@ -173,14 +173,14 @@ class Ladder:
 
     Costs are in evaluations of the objective: two for the moments of the columns, and for
     each matrix ``m p^2`` multiplications to sum it over m rows and about ``p^3`` to factorise
-    and invert it. Matrices may take `curvature_bytes`. Two classes have the same block, which
+    and invert it. Matrices may take `spare_bytes`. Two classes have the same block, which
     they share.
     """
 
     def __init__(self, objective):
         p, K = objective.n_features, objective.n_classes
         self._objective = objective
-        bytes_allowed = curvature_bytes(objective)
+        bytes_allowed = spare_bytes(objective)
         self._costs = {
             rung: 2 + _matrix_work(objective, rung.n_matrices(K)) / objective.work
             for rung in RUNGS
@@ -212,8 +212,8 @@ class Ladder:
         return better[0] if better else None
 
 
-def curvature_bytes(objective):
-    """Memory that curvature may take: 256 MiB, or as much as X if that is more."""
+def spare_bytes(objective):
+    """Memory that a solver may take beside X: 256 MiB, or as much as X if that is more."""
     return max(2**28, objective.n_stored * objective.X.dtype.itemsize)
 
 

@@ -39,6 +39,7 @@ TESTS = {
     "_formulation": ["test_soft_targets", "test_state", "test_partial_fit"],
     "_solvers/_gap": ["solvers/test_gap", "solvers/test_lbfgs"],
     "_solvers/_lbfgs": ["solvers/test_lbfgs", "test_rotation"],
+    "_solvers/_gradient_table": ["solvers/test_gradient_table", "solvers/test_sgd"],
     "_solvers/_metric": ["solvers/test_metric", "solvers/test_sgd"],
     "_solvers/_sgd": ["solvers/test_sgd", "test_callbacks", "test_partial_fit", "test_extremes"],
     "_solvers/_schedules": ["solvers/test_schedules", "solvers/test_sgd"],

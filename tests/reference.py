@@ -28,10 +28,10 @@ def mean_objective(theta, X, y, s, lam):
 
 
 def mean_gradient(theta, X, y, s, lam):
-    """Gradient of `mean_objective`, in the shape of theta."""
+    """Gradient of `mean_objective`, in the shape of theta; y may be probabilities, (n, K)."""
     W, b = split(theta, X.shape[1])
     R = softmax_rows(X @ W.T + b)
-    R[np.arange(len(y)), y] -= 1
+    R -= y if y.ndim == 2 else np.eye(len(W))[y]
     R *= (s / s.sum())[:, np.newaxis]
     G_W = R.T @ X + lam * W
     return G_W if theta.shape == W.shape else np.column_stack([G_W, R.sum(axis=0)])

@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 
 from sk_softmax._curvature import Curvature
 from sk_softmax._objective import NOT_FINITE
-from sk_softmax._preconditioner import DAMPING, Ladder, curvature_bytes
+from sk_softmax._preconditioner import DAMPING, Ladder, spare_bytes
 from sk_softmax._rotation import Rotation, rotation_pays
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
 from sk_softmax._solvers._gap import GapEstimate
@@ -71,7 +71,7 @@ class LBFGS:
 
     def minimize(self, objective, theta, on_iteration):
         """Run stages until the gap is within `tol`, or none gets further."""
-        if rotation_pays(objective, curvature_bytes(objective)):
+        if rotation_pays(objective, spare_bytes(objective)):
             with np.errstate(over="ignore", invalid="ignore"):
                 rotation = Rotation(objective)
             return self._minimize_rotated(rotation, theta, on_iteration)

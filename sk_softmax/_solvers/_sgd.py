@@ -8,7 +8,9 @@ import numpy as np
 from scipy.linalg import get_blas_funcs
 
 from sk_softmax._batches import Batches, Parameters
+from sk_softmax._preconditioner import spare_bytes
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
+from sk_softmax._solvers._gradient_table import GradientTable
 from sk_softmax._solvers._metric import Metric, Preconditioning, RunningMoments
 from sk_softmax._solvers._schedules import SCHEDULES, Progress
 from sk_softmax._solvers._tally import Tally
@@ -26,6 +28,9 @@ _ROUNDING = 1e-3
 _REFRESHES = (1, 3, 10, 30)
 # Factor of the schedule from which a plateau counts even if the rate is still to fall.
 _SETTLED = 0.1
+# Share of the automatic rate up to which gradients are corrected by a `GradientTable`: what rows
+# contributed an epoch ago makes them less stable. SAGA's rate is 1 / (3 L) for 1 / L.
+_CORRECTED = 1 / 3
 # Weights of iterates in the average grow like the cube of their number.
 _AVERAGE_DEGREE = 3
 
@@ -233,6 +238,7 @@ class _Epochs:
         )
         # Where the last epoch that was not undone began: its loss vouches for its beginning.
         self._good, self._n_undone = self.state.copy(), 0
+        self._table = None
 
     def _rows_per_batch(self):
         """`batch_size`; for "auto" with a float learning rate n/64, at least 8, at most 256.
@@ -266,6 +272,10 @@ class _Epochs:
                 state.metric = self._preconditioning.at(state.solution())
             state.velocity[:] = 0  # it was gathered in another metric
         epoch = state.n_epochs
+        if not self._corrects:
+            self._table = None
+        elif self._table is None:
+            self._table = GradientTable(self._objective)
         metrics = self._pass()
         loss = metrics["loss"]
         self.diverged = not self._automatic and not loss <= _DIVERGED * self._start_loss
@@ -273,6 +283,7 @@ class _Epochs:
         if self.undone:
             self.state = replace(self._good.copy(), learning_rate=state.learning_rate / 2)
             self._n_undone += 1
+            self._table = None  # of an epoch that did not happen
         else:
             self._good, self._n_undone = before, 0
             self.state.learning_rate = min(_RECOVERY * state.learning_rate, self._base)
@@ -307,12 +318,28 @@ class _Epochs:
 
     def _pass(self):
         """A step for each batch of a permutation of the rows; the metrics."""
+        order = self.state.random_state.permutation(self._objective.n_samples)
+        with _checked():
+            metrics = self._descend(order, self._rate)
+        if self._table is not None:
+            self._table.complete()
+        return metrics
+
+    @property
+    def _rate(self):
+        """The learning rate of the next epoch."""
         state = self.state
         progress = Progress(state.n_epochs, self.max_iter, state.n_plateaus)
-        rate = state.learning_rate * self._schedule(progress)
-        order = state.random_state.permutation(self._objective.n_samples)
-        with _checked():
-            return self._descend(order, rate)
+        return state.learning_rate * self._schedule(progress)
+
+    @property
+    def _corrects(self):
+        """Whether the next epoch's steps are short enough for a `GradientTable`, which fits."""
+        return (
+            self._automatic
+            and self._rate <= _CORRECTED * self._base
+            and GradientTable.n_bytes(self._objective) <= spare_bytes(self._objective)
+        )
 
     def _bearable_loss(self):
         """The training loss above which an automatic epoch is undone.
@@ -327,7 +354,7 @@ class _Epochs:
     def _descend(self, order, rate):
         """A step for each batch of a permutation of the rows; the metrics."""
         objective, state, every = self._objective, self.state, self._options.record_batches
-        lam = objective.lam
+        lam, table = objective.lam, self._table
         theta, gradient = Parameters.of(objective, state.theta), Parameters(objective)
         velocity = Parameters.of(objective, state.velocity)
         average = None if state.average is None else Parameters.of(objective, state.average)
@@ -343,7 +370,10 @@ class _Epochs:
         tally = Tally(objective.s[order], objective.n_classes)
         for number, batch in enumerate(self._batches.epoch(order), start=1):
             rows = tally.next_rows(len(batch.weights))
-            rest = -batch.gradient(theta, gradient, tally.true_logit[rows], tally.normaliser[rows])
+            for_tally = tally.true_logit[rows], tally.normaliser[rows]
+            rest = -batch.gradient(theta, gradient, *for_tally, table)
+            if table is not None:
+                table.correct(gradient, len(batch.weights))
             if lam > 0:
                 W = theta.coefficients
                 rest += 0.5 * lam * float(np.dot(W, W))

@@ -3,13 +3,15 @@ import contextlib
 import numpy as np
 import pytest
 from reference import make_problem, mean_gradient, mean_objective, model_objective
+from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
 from sk_softmax import SoftmaxRegression
 from sk_softmax._batches import Batch
-from sk_softmax._solvers import StopReason
+from sk_softmax._solvers import StopReason, _sgd
+from sk_softmax._solvers._gradient_table import GradientTable
 from sk_softmax._solvers._metric import Preconditioning
 
 DATA = {
@@ -421,6 +423,62 @@ def test_an_automatic_divergence_is_undone(monkeypatch, factor):
     assert model.loss_ < 0.5 * np.log(3)
 
 
+def distance(model, X, y, **parameters):
+    """How far from the minimum a model is, in units of what the loss can fall from the start."""
+    minimum = SoftmaxRegression("lbfgs", tol=1e-12, **parameters).fit(X, y).loss_
+    frequency = np.bincount(y) / len(y)
+    return (model.loss_ - minimum) / (-np.log(frequency) @ frequency - minimum)
+
+
+@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("C", [1.0, 1e-3])
+@pytest.mark.parametrize("seed", range(2))
+def test_it_gets_to_the_minimum_where_only_noise_is_in_the_way(layout, momentum, C, seed):
+    """Without what `GradientTable` does, 1e-5 to 1e-3 are left."""
+    X, y = make_problem(seed, n=1000)
+    X = X @ np.random.default_rng(seed).standard_normal((4, 4)) * [1e-4, 1, 10, 1e4]
+    model = fit(layout(X), y, C=C, momentum=momentum, random_state=seed)
+    assert abs(distance(model, X, y, C=C)) < 1e-7
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_raw_tables_are_within_a_thousandth_after_a_hundred_epochs(name):
+    X, y = DATA[name](return_X_y=True)
+    for max_iter, allowed in ((30, 1e-2), (100, 1e-3)):
+        assert distance(fit(X, y, max_iter=max_iter, random_state=0), X, y) < allowed
+
+
+def test_rows_are_remembered_only_if_the_table_fits(monkeypatch):
+    X, y = make_problem(0, n=1000)
+    best = fit(X, y, random_state=0)
+    monkeypatch.setattr(_sgd, "spare_bytes", lambda objective: 1000 * 3 * 8 - 1)
+    without = fit(X, y, random_state=0)
+    monkeypatch.setattr(_sgd, "spare_bytes", lambda objective: 1000 * 3 * 8)
+    np.testing.assert_array_equal(fit(X, y, random_state=0).coef_, best.coef_)
+    assert 1e-7 < distance(without, X, y) < 1e-3
+
+
+def test_an_epoch_undone_is_forgotten(monkeypatch):
+    """What rows contributed in it is not: its steps are taken back."""
+    tables = []
+
+    class Table(GradientTable):
+        def __init__(self, objective):
+            super().__init__(objective)
+            tables.append(0)
+
+        def complete(self):
+            super().complete()
+            tables[-1] += 1
+
+    monkeypatch.setattr(_sgd, "GradientTable", Table)
+    # Of nine epochs six are at a third of the rate or less.
+    fit_with_losses(monkeypatch, [1] * 3 + [0.5, 0.5, 2, 0.5, 0.5, 0.5], schedule="cosine")
+    assert tables[:-1] == [1]
+    assert tables[-1] == 3
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("n", [300, 3000])
@@ -473,8 +531,8 @@ def pretend_losses(monkeypatch, shares):
     original = Batch.gradient
     remaining = iter(shares)
 
-    def gradient(self, theta, G, true_logit, normaliser):
-        original(self, theta, G, true_logit, normaliser)
+    def gradient(self, theta, G, true_logit, normaliser, table=None):
+        original(self, theta, G, true_logit, normaliser, table)
         # The loss of a batch is that of weights log(normaliser) less what is returned.
         return float(self.weights @ np.log(normaliser)) - next(remaining) * np.log(3)
 
