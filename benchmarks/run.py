@@ -74,7 +74,8 @@ def environment(options=None):
         "processor": processor(),
         "cores": len(os.sched_getaffinity(0)),
         "thread pools": [
-            f"{pool['internal_api']} {pool['version']}: {pool['num_threads']} threads"
+            f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')}: "
+            f"{pool['num_threads']} threads"
             for pool in threadpool_info()
         ],
         **({"repeats": options.repeats, "limit": options.limit} if options else {}),

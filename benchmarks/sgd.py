@@ -232,9 +232,13 @@ def measure(options):
 
 
 def versions(options):
-    """Versions of the packages in both environments, and threads."""
+    """Versions of the packages in both environments, NumPy's kernels, and threads."""
+    from threadpoolctl import threadpool_info
+
+    kernels = {pool.get("architecture") for pool in threadpool_info() if pool["user_api"] == "blas"}
     code = "import sys, {0}; print({0}.__version__)"
     facts = {"python": sys.version.split()[0], "cores": len(os.sched_getaffinity(0))}
+    facts["BLAS kernels"] = ", ".join(sorted(filter(None, kernels)))
     for package, python in (("numpy", sys.executable), ("scipy", sys.executable),
                             ("sklearn", sys.executable), ("torch", options.torch)):  # fmt: skip
         command = [python, "-c", code.format(package)]

@@ -1,4 +1,4 @@
-"""Cutting rows into slices and blocks."""
+"""Cutting rows into slices and blocks, and products with these."""
 
 from itertools import pairwise
 
@@ -40,7 +40,7 @@ def times_transposed(W, X):
 
 
 def times_rows(R, X, out=None):
-    """``R @ X`` for R (K, m) and the rows X (m, p) of a block."""
+    """``R @ X`` for R (K, m) and the rows X (m, p) of a block; `out` is laid out as it would be."""
     if times_columns(len(R), X, R.dtype):
         R = np.asfortranarray(R)
     if isinstance(X, np.ndarray):
@@ -55,8 +55,10 @@ def _multiply(A, B, out=None):
     """``A @ B``, laid out like A, in products of A with some columns of B that are small."""
     order, n_columns = "C" if A.flags.c_contiguous else "F", B.shape[1]
     size = _SMALL_PRODUCT // A.size // _TILE * _TILE
-    if not 0 < size < n_columns:
-        return np.matmul(A, B, out=out, order=order)
+    if not 0 < size < n_columns:  # by `dot`: unlike `matmul` it leaves single rows to BLAS too
+        if order == "C":
+            return np.dot(A, B, out)
+        return np.dot(B.T, A.T, None if out is None else out.T).T
     if out is None:
         out = np.empty((len(A), n_columns), dtype=A.dtype, order=order)
     whole = n_columns - n_columns % size

@@ -91,7 +91,9 @@ class SoftmaxRegression(
         Maximum number of iterations ("lbfgs") or epochs ("sgd"); None for 1000 and 100.
     learning_rate : float or "auto", default="auto"
         Step size of "sgd". A float multiplies the gradient of the mean loss in the features
-        as given; "auto" derives the step from the data and scales it feature by feature.
+        as given; "auto" derives the step from the data and scales it feature by feature. Once
+        it is short, gradients are corrected by what rows contributed before [4]_, which takes the
+        noise out and needs memory for a number for each row and class.
     schedule : {"auto", "constant", "inverse_scaling", "cosine", "adaptive"}, default="auto"
         By what the learning rate is multiplied from epoch to epoch of "sgd": 1;
         ``(1 + epoch) ** -0.5``; half a period of the cosine, from 1 to 0 over `max_iter` epochs;
@@ -180,6 +182,8 @@ class SoftmaxRegression(
     .. [2] Christopher M. Bishop, "Pattern Recognition and Machine Learning", 2006, section 4.3.4.
     .. [3] O. Shamir, T. Zhang, "Stochastic Gradient Descent for Non-smooth Optimization:
        Convergence Results and Optimal Averaging Schemes", ICML 2013, section 4.
+    .. [4] A. Defazio, F. Bach, S. Lacoste-Julien, "SAGA: A Fast Incremental Gradient Method With
+       Support for Non-Strongly Convex Composite Objectives", NIPS 2014.
 
     Examples
     --------

@@ -18,7 +18,9 @@ def small_products(monkeypatch):
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 # Many tiles, a rest, a rest alone; columns too long for a tile; many features.
-@pytest.mark.parametrize(("K", "m", "p"), [(3, 120, 20), (3, 121, 35), (2, 3, 5), (9, 9, 300)])
+@pytest.mark.parametrize(
+    ("K", "m", "p"), [(3, 120, 20), (3, 121, 35), (2, 3, 5), (3, 1, 8), (9, 9, 300)]
+)
 def test_products_are_the_same_in_pieces(container, order, dtype, K, m, p):
     rng = np.random.default_rng(0)
     X = rng.integers(-3, 4, size=(m, p)).astype(dtype)
@@ -27,7 +29,7 @@ def test_products_are_the_same_in_pieces(container, order, dtype, K, m, p):
     # Small integers: exact in any order of summation.
     np.testing.assert_array_equal(times_transposed(W, container(X)), W @ X.T)
     np.testing.assert_array_equal(times_rows(R, container(X)), R @ X)
-    out = np.full((K, p), np.nan, dtype=dtype)
+    out = np.full_like(times_rows(R, container(X)), np.nan)
     times_rows(R, container(X), out=out)
     np.testing.assert_array_equal(out, R @ X)
     assert times_transposed(W, container(X)).dtype == times_rows(R, container(X)).dtype == dtype
