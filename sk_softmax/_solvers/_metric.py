@@ -219,17 +219,20 @@ class Preconditioning:
 def _shared_factors(second, share, lam):
     """The factors of a `Metric` near the inverses of ``share_k second + lam I``.
 
-    For uncorrelated columns they are these. All classes share the inverse of ``second + ridge I``.
-    Were the ridge that of an average class, ``lam / mean(share)``, the metric of a rare one could
-    exceed 1 / lam, and steps along the penalty's gradient would overshoot. So it is that of the
-    rarest, and where the penalty outweighs the data the others get back what they lose by it.
+    All classes share the inverse of ``second + ridge I`` with the ridge of an average class. For
+    uncorrelated columns the scales make up for what that of each class differs by. Otherwise the
+    metric of a rare class could exceed 1 / lam, so that steps along the penalty's gradient
+    overshoot: it is scaled down, as far as bounds on its largest eigenvalue ask for.
     """
-    ridge = lam / share.min()
+    ridge = lam / share.mean()
     inverse = _inverse_cholesky(second.copy(), ridge)
+    matrix = inverse.T @ inverse
     variance = np.diagonal(second).astype(np.float64)[:, np.newaxis]
     wanted = share * variance + lam
-    scale = np.divide(variance + ridge, wanted, out=np.zeros_like(wanted), where=wanted > 0)
-    return inverse.T @ inverse, np.sqrt(scale)
+    scale = np.divide(variance + ridge, wanted, out=np.zeros_like(wanted), where=wanted > 0) ** 0.5
+    row_sums = scale * (np.abs(matrix) @ scale)
+    excess = np.minimum(lam * row_sums.max(axis=0), share.mean() / share)
+    return matrix, scale / np.sqrt(np.maximum(excess, 1))
 
 
 def _kurtosis(leverages, s):

@@ -28,7 +28,7 @@ _ROUNDING = 1e-3
 _REFRESHES = (1, 3, 10, 30)
 # Factor of the schedule from which a plateau counts even if the rate is still to fall.
 _SETTLED = 0.1
-# Share of the automatic rate up to which gradients are corrected by a `GradientTable`: what rows
+# Factor of the schedule up to which gradients are corrected by a `GradientTable`: what rows
 # contributed an epoch ago makes them less stable. SAGA's rate is 1 / (3 L) for 1 / L.
 _CORRECTED = 1 / 3
 # Weights of iterates in the average grow like the cube of their number.
@@ -238,6 +238,7 @@ class _Epochs:
         )
         # Where the last epoch that was not undone began: its loss vouches for its beginning.
         self._good, self._n_undone = self.state.copy(), 0
+        self._reached = start_loss
         self._table = None
 
     def _rows_per_batch(self):
@@ -285,6 +286,8 @@ class _Epochs:
             self._n_undone += 1
             self._table = None  # of an epoch that did not happen
         else:
+            # Had the best epochs been an accident, they would stand in the way of all that follow.
+            self._reached = loss if self._n_undone else min(self._reached, loss)
             self._good, self._n_undone = before, 0
             self.state.learning_rate = min(_RECOVERY * state.learning_rate, self._base)
         self.state.n_epochs = epoch + 1
@@ -318,26 +321,26 @@ class _Epochs:
 
     def _pass(self):
         """A step for each batch of a permutation of the rows; the metrics."""
-        order = self.state.random_state.permutation(self._objective.n_samples)
+        state = self.state
+        order = state.random_state.permutation(self._objective.n_samples)
         with _checked():
-            metrics = self._descend(order, self._rate)
+            metrics = self._descend(order, state.learning_rate * self._factor)
         if self._table is not None:
             self._table.complete()
         return metrics
 
     @property
-    def _rate(self):
-        """The learning rate of the next epoch."""
+    def _factor(self):
+        """What the schedule multiplies the learning rate of the next epoch by."""
         state = self.state
-        progress = Progress(state.n_epochs, self.max_iter, state.n_plateaus)
-        return state.learning_rate * self._schedule(progress)
+        return self._schedule(Progress(state.n_epochs, self.max_iter, state.n_plateaus))
 
     @property
     def _corrects(self):
         """Whether the next epoch's steps are short enough for a `GradientTable`, which fits."""
         return (
             self._automatic
-            and self._rate <= _CORRECTED * self._base
+            and self._factor <= _CORRECTED
             and GradientTable.n_bytes(self._objective) <= spare_bytes(self._objective)
         )
 
@@ -347,9 +350,9 @@ class _Epochs:
         Each epoch undone in a row doubles the share of the gain that the next one may lose:
         were the gain an accident of small noise, no epoch could keep it.
         """
-        best = min(self.best, self._start_loss)
+        gained = self._start_loss - self._reached
         share = min(_LOST * 2**self._n_undone, 1.0)
-        return best + share * (self._start_loss - best) + _ROUNDING * abs(self._start_loss)
+        return self._reached + share * gained + _ROUNDING * abs(self._start_loss)
 
     def _descend(self, order, rate):
         """A step for each batch of a permutation of the rows; the metrics."""

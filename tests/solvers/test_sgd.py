@@ -446,7 +446,15 @@ def test_it_gets_to_the_minimum_where_only_noise_is_in_the_way(layout, momentum,
 def test_raw_tables_are_within_a_thousandth_after_a_hundred_epochs(name):
     X, y = DATA[name](return_X_y=True)
     for max_iter, allowed in ((30, 1e-2), (100, 1e-3)):
-        assert distance(fit(X, y, max_iter=max_iter, random_state=0), X, y) < allowed
+        assert abs(distance(fit(X, y, max_iter=max_iter, random_state=0), X, y)) < allowed
+
+
+@pytest.mark.parametrize("max_iter", [30, 100])
+def test_a_class_of_one_row_does_not_slow_the_others(max_iter):
+    X, y = make_problem(1, n=2000, p=10)
+    X[:, :5] = np.sqrt(0.99) * X[:, :1] + 0.1 * X[:, :5]
+    y[0] = 3
+    assert abs(distance(fit(X, y, max_iter=max_iter, random_state=0), X, y)) < 1e-3
 
 
 def test_rows_are_remembered_only_if_the_table_fits(monkeypatch):
@@ -556,9 +564,22 @@ def test_an_epoch_that_loses_a_fifth_of_the_gain_is_undone(monkeypatch, lost, un
 
 def test_an_epoch_of_luck_does_not_make_all_later_ones_look_bad(monkeypatch):
     """One epoch seems to fit every row: no other can keep four fifths of that gain."""
-    rate = fit_with_losses(monkeypatch, [1, 0, *[0.95] * 5]).history_["learning_rate"]
-    # They may lose 20%, 40%, 80% of it, and then all. The rate comes back after that.
-    np.testing.assert_allclose(rate / rate[0], [1, 1, 1, 1 / 2, 1 / 4, 1 / 8, 1.2 / 8])
+    rate = fit_with_losses(monkeypatch, [1, 0, *[0.95] * 7]).history_["learning_rate"]
+    # They may lose 20%, 40%, 80% of it, and then all. The rate comes back after that, for good.
+    halved = [1 / 2, 1 / 4, 1 / 8, 1.2 / 8, 1.2**2 / 8, 1.2**3 / 8]
+    np.testing.assert_allclose(rate / rate[0], [1, 1, 1, *halved])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_few_rows_of_large_weight_are_fitted_too(seed):
+    """One of 600 has 30% of all weight. The rate once collapsed, far from the minimum."""
+    X, y = make_problem(0, n=600, p=6)
+    s = np.exp(4 * np.random.default_rng(7).standard_normal(600))
+    minimum = SoftmaxRegression("lbfgs", tol=1e-10).fit(X, y, s).loss_
+    frequency = np.bincount(y, weights=s) / s.sum()
+    model = fit(X, y, s, random_state=seed)
+    assert model.loss_ - minimum < 0.01 * (-np.log(frequency) @ frequency - minimum)
+    assert model.history_["learning_rate"].min() > 1e-8
 
 
 def test_an_epoch_that_ends_above_the_start_is_always_undone(monkeypatch):
