@@ -6,8 +6,8 @@ e = (f - f*) / (f_0 - f*), with f_0 that of zero weights and the classes' freque
 least value that anyone reaches, L-BFGS-B at a tolerance of 1e-9, of images 1e-6. Tables are fitted
 with five seeds, of which the median and the worst count, images with one. Beside them stand the
 evaluations of the objective after which L-BFGS-B is as near; an epoch of SGD reads the data once
-too. The random tables are of eight kinds, from Gaussian to heavy-tailed and one-hot columns, with 200 to 20000 rows, 2 to 26
-classes of any frequency, columns in units of 1e-4 to 1e4, and offsets.
+too. The random tables are of eight kinds, from Gaussian to heavy-tailed and one-hot columns, with
+200 to 20000 rows, 2 to 26 classes of any frequency, columns in units of 1e-4 to 1e4, and offsets.
 """
 
 import argparse
