@@ -128,7 +128,7 @@ class _Run:
         stage = _Stage(self._curvature.objective, theta, T)
         if stage.is_within(self._tol):
             self._reason = StopReason.TOL
-        stuck = False
+        stuck = 0
         while self._reason is None:
             stage.run(self._after_iteration)
             self._n_evaluations += stage.n_evaluations
@@ -138,11 +138,16 @@ class _Run:
                 break
             if self._in_float32(stage) and (self._float32_suffices(stage) or not stage.interrupted):
                 stage = stage.continued_in(self._objective)
-            elif stuck and not stage.progressed:
-                self._reason = StopReason.PRECISION
             else:
-                stuck = not stage.progressed
-                stage = self._refreshed(stage)
+                stuck = 0 if stage.progressed else stuck + 1
+                if stuck < 2:
+                    stage = self._refreshed(stage)
+                elif stuck == 2 and stage.raw_gap > _SMALL_GAP * abs(stage.value):
+                    # Not for rounding: where a step has made a rare class improbable for its own
+                    # rows too its curvature vanishes, and no line search brings Newton's back.
+                    stage = stage.with_variables(T)
+                else:
+                    self._reason = StopReason.PRECISION
             if stage.is_within(self._target) and self._is_old():
                 stage = self._refreshed(stage)
             if stage.is_within(self._target):

@@ -305,11 +305,14 @@ def test_evaluations_are_counted(make_objective, make_solver, fail_at_call):
     assert len(calls) - counts[-1] in (0, 1)  # that of the start belongs to no iteration
 
 
-@pytest.mark.parametrize(("n_failures", "reason"), [(1, StopReason.TOL), (2, StopReason.PRECISION)])
+@pytest.mark.parametrize(
+    ("n_failures", "reason"),
+    [(1, StopReason.TOL), (2, StopReason.TOL), (3, StopReason.PRECISION)],
+)
 def test_a_stage_that_gets_nowhere_is_followed_by_another(
     well_conditioned, make_solver, monkeypatch, n_failures, reason
 ):
-    """Once; a second one in a row is the end of the arithmetic."""
+    """Twice, the second time as at the start; a third one in a row is the end of the arithmetic."""
     failures = iter(range(n_failures))
 
     def failing_minimize(function, u, **parameters):
@@ -322,6 +325,19 @@ def test_a_stage_that_gets_nowhere_is_followed_by_another(
     result = make_solver("lbfgs", tol=1e-10).minimize(objective, start(objective), keep_going)
     assert result.stop_reason is reason
     assert result.converged == (reason is StopReason.TOL)
+
+
+def test_a_class_that_became_improbable_for_its_own_row_does_not_end_the_run():
+    """Its curvature vanished on the way, and no line search could bring Newton's step back."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20_000, 10))
+    X[:, :5] = np.sqrt(0.99) * rng.standard_normal((20_000, 1)) + 0.1 * X[:, :5]
+    W = rng.standard_normal((10, 3)) * 2
+    y = (X @ W + rng.gumbel(size=(20_000, 3))).argmax(axis=1)
+    y[0] = 3  # the only one
+    model = SoftmaxRegression("lbfgs", tol=1e-9).fit(X, y)  # without a warning
+    assert model.stop_reason_ == "tol"
+    assert model.loss_ == pytest.approx(0.2071953759, abs=1e-9)  # and newton-cg's
 
 
 @pytest.mark.parametrize("last", [1, 2])
