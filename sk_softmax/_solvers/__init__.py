@@ -10,7 +10,8 @@ estimators.
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
 from sk_softmax._solvers._lbfgs import LBFGS
 from sk_softmax._solvers._schedules import SCHEDULES
-from sk_softmax._solvers._sgd import SGD, Stream
+from sk_softmax._solvers._sgd import SGD
+from sk_softmax._solvers._state import Stream
 
 __all__ = [
     "SCHEDULES",
