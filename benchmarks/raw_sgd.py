@@ -17,7 +17,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from problems import PROBLEMS
+from problems import DATA_VARIABLE, PROBLEMS
 from run import environment
 
 from sk_softmax import SoftmaxRegression
@@ -164,8 +164,8 @@ def main():
     parser.add_argument("--output", type=Path, default=Path("docs/benchmarks"))
     parser.add_argument("--random", type=int, default=N_RANDOM, help="number of random tables")
     options = parser.parse_args()
-    if not os.environ.get("SK_SOFTMAX_DATA"):
-        parser.error("set SK_SOFTMAX_DATA to the folder with the images")
+    if not os.environ.get(DATA_VARIABLE):
+        parser.error(f"set {DATA_VARIABLE} to the folder with the images")
     results = [measure(name, X, y, seeds, tol) for name, X, y, seeds, tol in named_data()]
     random = [measure(kind, X, y, 1) for kind, X, y in map(random_table, range(options.random))]
     report = {"environment": environment(), "results": results, "random": random}

@@ -145,6 +145,7 @@ class _Run:
                 elif stuck == 2 and stage.raw_gap > _SMALL_GAP * abs(stage.value):
                     # Not for rounding: where a step has made a rare class improbable for its own
                     # rows too its curvature vanishes, and no line search brings Newton's back.
+                    self._rung, self._made_at = self._ladder.first(), 0
                     stage = stage.with_variables(T)
                 else:
                     self._reason = StopReason.PRECISION

@@ -338,6 +338,10 @@ def test_a_class_that_became_improbable_for_its_own_row_does_not_end_the_run():
     model = SoftmaxRegression("lbfgs", tol=1e-9).fit(X, y)  # without a warning
     assert model.stop_reason_ == "tol"
     assert model.loss_ == pytest.approx(0.2071953759, abs=1e-9)  # and newton-cg's
+    kinds = model.history_["preconditioner"].tolist()
+    first_blocks = kinds.index("class blocks")
+    assert "shared" in kinds[first_blocks:]  # the variables of the start, told as what they are
+    assert kinds[-1] == "class blocks"
 
 
 @pytest.mark.parametrize("last", [1, 2])
