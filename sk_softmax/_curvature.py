@@ -45,9 +45,14 @@ class Moments:
     the c-weighted mean of the columns, and `variance` (K, p) sum_i c_ik (x_ij - mean_kj)^2:
     the diagonal of the Hessian once each class's columns have been centred. Without an
     intercept nothing is centred and the mean is zero.
+
+    `residual` (K,) is 1/2 sum_i s_i (p_ik + q_ik - 2 p_ik q_ik) / S, for one-hot targets half
+    the mean absolute residual. Where the probabilities are right it is the weight; where they
+    are confident and wrong, the weight vanishes and it does not.
     """
 
     weight: np.ndarray
+    residual: np.ndarray
     mean: np.ndarray
     variance: np.ndarray
 
@@ -183,14 +188,15 @@ class Curvature:
         weighted_rows = self._weighted_rows(theta)
 
         def part_sums(blocks):
-            weight, first, second = np.zeros(K), np.zeros((K, p)), np.zeros((K, p))
-            for _, C, X in weighted_rows(blocks):
-                weight += C.sum(axis=1, dtype=np.float64)
+            totals, first, second = np.zeros((2, K)), np.zeros((K, p)), np.zeros((K, p))
+            for _, C, sums, X in weighted_rows(blocks):
+                totals += sums
                 first += C @ X
                 second += C @ np.square(X, out=X)
-            return weight, first, second
+            return totals, first, second
 
-        return self._moments(*self.objective.map_parts(part_sums))
+        totals, first, second = self.objective.map_parts(part_sums)
+        return self._moments(*totals, first, second)
 
     def of_classes(self, theta):
         """`Moments` at theta, and the curvature (K, p, p) of the classes about their means.
@@ -225,9 +231,10 @@ class Curvature:
         W, b = objective.unpack(theta)
         if not W.any():  # all rows have the same probabilities
             P = softmax(np.zeros((K, 1)) if b is None else b[:, np.newaxis])[:, 0]
-            weight = P * (1 - P)
+            weight, residual = P * (1 - P), _disagreement(P, objective.class_frequencies())
             total = weight.sum()
-            moments = Moments(weight, self.mean[np.newaxis], total * self.variance[np.newaxis])
+            variance = total * self.variance[np.newaxis]
+            moments = Moments(weight, residual, self.mean[np.newaxis], variance)
             return moments, total.astype(objective.dtype) * self.covariance
         if self._are_narrow(1):
             moments, (covariance,) = self._narrow(theta, pool=True)
@@ -236,16 +243,16 @@ class Curvature:
         c = np.empty(objective.n_samples, dtype=objective.dtype)
 
         def part_sums(blocks):
-            weight, first, second = np.zeros(K), np.zeros((1, p)), np.zeros((1, p))
-            for rows, C, X in weighted_rows(blocks):
-                weight += C.sum(axis=1, dtype=np.float64)
+            totals, first, second = np.zeros((2, K)), np.zeros((1, p)), np.zeros((1, p))
+            for rows, C, sums, X in weighted_rows(blocks):
+                totals += sums
                 c[rows] = C.sum(axis=0)
                 first += times_rows(c[np.newaxis, rows], X)
                 second += times_rows(c[np.newaxis, rows], _squares(X))
-            return weight, first, second
+            return totals, first, second
 
-        weight, first, second = objective.map_parts(part_sums)
-        moments = self._moments(weight.sum(keepdims=True), first, second)
+        (weight, residual), first, second = objective.map_parts(part_sums)
+        moments = self._moments(weight.sum(keepdims=True), residual, first, second)
         covariance = self._covariance(c, moments.mean[0], moments.variance[0], 1)
         return replace(moments, weight=weight), covariance
 
@@ -263,9 +270,9 @@ class Curvature:
         objective, weighted_rows = self.objective, self._weighted_rows(theta)
 
         def part_sums(blocks):
-            weight, sums = np.zeros(K), np.zeros(((1 if pool else K) * (p + 1), p + 1))
-            for _, C, X in weighted_rows(blocks):
-                weight += C.sum(axis=1, dtype=np.float64)
+            totals, sums = np.zeros((2, K)), np.zeros(((1 if pool else K) * (p + 1), p + 1))
+            for _, C, class_sums, X in weighted_rows(blocks):
+                totals += class_sums
                 if pool:
                     C = C.sum(axis=0, keepdims=True)
                 X1 = np.ones((len(C.T), p + 1), dtype=objective.dtype)
@@ -273,11 +280,11 @@ class Curvature:
                 for rows in slices(slice(0, len(X1)), size=max(64, _CHUNK_SIZE // sums.size * p)):
                     chunk = X1[rows]
                     sums += (C[:, np.newaxis, rows] * chunk.T).reshape(len(sums), -1) @ chunk
-            return weight, sums.reshape(-1, p + 1, p + 1)
+            return totals, sums.reshape(-1, p + 1, p + 1)
 
-        weight, sums = objective.map_parts(part_sums)
+        (weight, residual), sums = objective.map_parts(part_sums)
         second, first, total = sums[:, :p, :p], sums[:, p, :p], sums[:, p, p]
-        moments = self._moments(total, first, np.einsum("kjj->kj", second))
+        moments = self._moments(total, residual, first, np.einsum("kjj->kj", second))
         if objective.fit_intercept:
             mean = moments.mean - self.center
             second -= (total[:, np.newaxis] * mean)[:, :, np.newaxis] * mean[:, np.newaxis]
@@ -294,23 +301,29 @@ class Curvature:
         first, second = np.zeros((2, *self._shape))
 
         def weights(rows, X):
-            C = _hessian_weights(softmax(logits(objective.in_dtype(X))), objective.s[rows])
-            return C, C.sum(axis=1, dtype=np.float64)
+            return self._weights_and_sums(softmax(logits(objective.in_dtype(X))), rows)
 
-        weight = sum(objective.column_sums.add(weights, objective.dtype, first, second))
-        return self._moments(weight, first, second)
+        totals = sum(objective.column_sums.add(weights, objective.dtype, first, second))
+        return self._moments(*totals, first, second)
 
     def _weighted_rows(self, theta):
-        """Function from blocks to their slices, weights c_ik (K, m), and centred rows."""
+        """Function from blocks to their slices, `_weights_and_sums`, and centred rows."""
         objective, centered = self.objective, self._centering()
         logits = objective.logits_at(theta)
 
         def weighted_rows(blocks):
             for rows, X in blocks:
                 P = softmax(logits(objective.in_dtype(X)))
-                yield rows, _hessian_weights(P, objective.s[rows]), centered(X)
+                yield rows, *self._weights_and_sums(P, rows), centered(X)
 
         return weighted_rows
+
+    def _weights_and_sums(self, P, rows):
+        """c_ik (K, m) of some rows, and the (2, K) `weight` and `residual` of `Moments`."""
+        s = self.objective.s[rows]
+        residual = _disagreement(P, self.objective.targets(rows)) @ s.astype(np.float64)
+        C = _hessian_weights(P, s)
+        return C, np.stack([C.sum(axis=1, dtype=np.float64), residual])
 
     def _class_weights(self, theta):
         """Yield ``(classes, C[classes])``, as many of the (n,) rows of c_ik at once as fit."""
@@ -336,13 +349,14 @@ class Curvature:
             return objective.in_dtype
         return lambda X: X.astype(objective.dtype) - center
 
-    def _moments(self, weight, first, second):
+    def _moments(self, weight, residual, first, second):
         """`Moments` from sums over centred rows, of c_ik, c_ik x_i and c_ik x_i^2."""
         if not self.objective.fit_intercept:
-            return Moments(weight, np.zeros_like(first), second.copy())
+            return Moments(weight, residual, np.zeros_like(first), second.copy())
         column = weight[:, np.newaxis]
         mean = first / np.maximum(column, np.finfo(float).tiny)
-        return Moments(weight, mean + self.center, self._variance(column, second, first * mean))
+        variance = self._variance(column, second, first * mean)
+        return Moments(weight, residual, mean + self.center, variance)
 
     def _variance(self, weight, squares, squared_mean):
         """The difference of sums about `center`; zero where it is but a rounding error."""
@@ -382,6 +396,11 @@ def _hessian_weights(P, s):
     """``s_i p_ik (1 - p_ik)``; overwrites P."""
     P *= (1 - P) * s
     return P
+
+
+def _disagreement(P, Q):
+    """Half the probability that for one of two draws, from P and from Q, it is the class."""
+    return 0.5 * (P * (1 - Q) + Q * (1 - P))
 
 
 def _squares(X):

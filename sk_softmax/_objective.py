@@ -184,6 +184,16 @@ class Objective:
         theta = theta.reshape(self.shape)
         return theta[:, : self.n_features], theta[:, -1] if self.fit_intercept else None
 
+    def targets(self, rows):
+        """The q_i of a slice of rows, (K, m)."""
+        y = self.y[rows]
+        if y.ndim == 2:
+            return y.T
+        eps = self.label_smoothing
+        Q = np.full((self.n_classes, len(y)), eps / self.n_classes, dtype=self.dtype)
+        Q[y, np.arange(len(y))] += 1 - eps
+        return Q
+
     def class_frequencies(self):
         """The weighted share of each class in the targets, (K,)."""
         if self.y.ndim == 2:

@@ -22,9 +22,11 @@ for two classes everywhere. The whole Hessian, (K p)^2 numbers, was tried and le
 slows L-BFGS down is a T made too far from the minimum, not the missing blocks.
 
 Where a class is nearly certain its curvature vanishes, but not for long: a step as long as
-Newton's may make it grow a thousandfold. So a little of each class's curvature is spread over
-the rows as it was at zero theta: the damping of Levenberg and Marquardt, in the metric of
-Boehning's bound ("Multinomial logistic regression algorithm", 1992).
+Newton's may make it grow a thousandfold. So a little curvature is spread over the rows as it was
+at zero theta: the damping of Levenberg and Marquardt, in the metric of Boehning's bound
+("Multinomial logistic regression algorithm", 1992). Each class gets it in proportion to its
+residuals. Where probabilities are right these weigh as much as its curvature; where rows are
+certain and wrong they say how far Newton's step could be off, which curvature does not.
 """
 
 from collections.abc import Callable
@@ -85,10 +87,10 @@ class ChangeOfVariables:
 def diagonal(curvature, theta, damping=DAMPING):
     """From the diagonal of the Hessian at theta; any data, no more memory than theta."""
     moments = curvature.moments(theta)
-    variance = _damped(
-        moments.variance, moments.weight[:, np.newaxis] * curvature.variance, damping
-    )
-    return of_variances(curvature.objective, replace(moments, variance=variance))
+    at_start = np.outer(moments.residual, curvature.variance)
+    variance = _damped(moments.variance, at_start, damping)
+    weight = _damped(moments.weight, moments.residual, damping)
+    return of_variances(curvature.objective, replace(moments, weight=weight, variance=variance))
 
 
 def of_variances(objective, moments):
@@ -104,9 +106,10 @@ def shared(curvature, theta, damping=DAMPING):
     """
     objective = curvature.objective
     moments, covariance = curvature.pooled(theta)
-    weight = moments.weight.sum()
-    share = _gauge_factor(objective) * moments.weight / weight
-    covariance = _damped(covariance, weight.astype(objective.dtype) * curvature.covariance, damping)
+    weight = _damped(moments.weight, moments.residual, damping)
+    share = _gauge_factor(objective) * weight / weight.sum()
+    residual = moments.residual.sum().astype(objective.dtype)
+    covariance = _damped(covariance, residual * curvature.covariance, damping)
     inverse = _inverse_cholesky(covariance, objective.lam / share.mean())
     scale = _inverse_sqrt(share)[:, np.newaxis]
     parts = slices(slice(0, len(inverse)), number=1 + inverse.size // _THREADED_SIZE)
@@ -119,7 +122,10 @@ def shared(curvature, theta, damping=DAMPING):
         return np.concatenate(products, axis=1)
 
     return ChangeOfVariables(
-        objective, lambda W: multiply(W, inverse), lambda W: multiply(W, inverse.T), moments
+        objective,
+        lambda W: multiply(W, inverse),
+        lambda W: multiply(W, inverse.T),
+        replace(moments, weight=weight),
     )
 
 
@@ -129,11 +135,12 @@ def class_blocks(curvature, theta, damping=DAMPING):
     K, p = objective.n_classes, objective.n_features
     gauge = _gauge_factor(objective)
     moments, inverses = curvature.of_classes(theta)
-    weight = moments.weight.astype(objective.dtype)
+    weight = _damped(moments.weight, moments.residual, damping)
+    residual = moments.residual.astype(objective.dtype)
     at_start = curvature.covariance
 
     def invert(k):
-        block = _damped(inverses[k], weight[k] * at_start, damping)
+        block = _damped(inverses[k], residual[k] * at_start, damping)
         inverses[k] = _inverse_cholesky(gauge * block, objective.lam)
 
     objective.threads.map(invert, range(K), K * p**3)
@@ -148,7 +155,10 @@ def class_blocks(curvature, theta, damping=DAMPING):
 
     transposed = inverses.transpose(0, 2, 1)
     return ChangeOfVariables(
-        objective, lambda W: multiply(W, transposed), lambda W: multiply(W, inverses), moments
+        objective,
+        lambda W: multiply(W, transposed),
+        lambda W: multiply(W, inverses),
+        replace(moments, weight=weight),
     )
 
 
@@ -226,7 +236,7 @@ def _matrix_work(objective, n_matrices):
 
 
 def _damped(curvature, at_start, damping):
-    """A mixture of the curvature at theta and, of the same weight, that at zero theta."""
+    """A mixture of the curvature at theta and that at zero theta, by the weight of residuals."""
     return (1 - damping) * curvature + damping * at_start
 
 

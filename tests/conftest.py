@@ -61,15 +61,16 @@ def threads():
 
 @pytest.fixture
 def make_objective(threads):
-    def make(X, y, s=None, *, lam=0.1, fit_intercept=True, threads=threads):
+    def make(X, y, s=None, *, lam=0.1, fit_intercept=True, threads=threads, **options):
         return Objective(
             X,
             y,
             np.ones(len(y)) if s is None else s,
-            n_classes=int(y.max()) + 1,
+            n_classes=int(y.max()) + 1 if y.ndim == 1 else y.shape[1],
             lam=lam,
             fit_intercept=fit_intercept,
             threads=threads,
+            **options,
         )
 
     return make

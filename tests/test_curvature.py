@@ -43,6 +43,42 @@ def test_moments_equal_the_dense_formula(make_objective, fit_intercept, layout):
         np.testing.assert_allclose(found.variance[k], c @ (X - centre) ** 2, rtol=1e-12)
 
 
+@layouts
+@pytest.mark.parametrize("targets", ["codes", "smoothed", "probabilities"])
+@pytest.mark.parametrize("at_start", [True, False])
+def test_residuals_are_those_of_labels_drawn_from_the_targets(
+    make_objective, layout, targets, at_start
+):
+    X, y = make_problem(0, n=200)
+    s, smoothing = random_weights(0, 200), 0.2 if targets == "smoothed" else 0.0
+    Q = (1 - smoothing) * np.eye(3)[y] + smoothing / 3
+    if targets == "probabilities":
+        y = Q = softmax_rows(random_theta(1, (200, 3)))
+    objective = make_objective(layout(X), y, s, label_smoothing=smoothing)
+    theta = random_theta(0, objective.shape)
+    if at_start:
+        theta[:, :-1] = 0
+    P = softmax_rows(X @ theta[:, :-1].T + theta[:, -1])
+    drawn = np.zeros(3)
+    for label in range(3):  # each label as often as its target says
+        drawn += (s * Q[:, label]) @ abs(P - np.eye(3)[label]) / (2 * s.sum())
+    curvature = Curvature(objective)
+    for moments in (
+        curvature.moments(theta.ravel()),
+        curvature.of_classes(theta.ravel())[0],
+        curvature.pooled(theta.ravel())[0],
+    ):
+        np.testing.assert_allclose(moments.residual, drawn, rtol=1e-12)
+
+
+def test_residuals_weigh_as_much_as_the_curvature_where_probabilities_are_right(make_objective):
+    X, _ = make_problem(0, n=200)
+    theta = random_theta(0, (3, X.shape[1] + 1))
+    P = softmax_rows(X @ theta[:, :-1].T + theta[:, -1])
+    moments = Curvature(make_objective(X, P)).moments(theta.ravel())
+    np.testing.assert_allclose(moments.residual, moments.weight, rtol=1e-12)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_variances_are_the_diagonal_of_the_hessian(make_objective, seed):
     X, y = make_problem(seed)

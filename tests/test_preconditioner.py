@@ -229,8 +229,25 @@ def test_damping_bounds_what_a_certain_class_takes_for_its_curvature(make_object
         V[k, 1] = 1
         step = T.forward(V)[k, :4] * 3 / 2  # the gauge takes a third of it
         if make is diagonal:
-            floor = 1.5 * DAMPING * moments.weight[k] * curvature.variance[1]
+            floor = 1.5 * DAMPING * moments.residual[k] * curvature.variance[1]
             assert step[1] ** 2 <= 1 / floor
         else:
-            damping = step @ curvature.covariance @ step * moments.weight[k] * 1.5 * DAMPING
+            damping = step @ curvature.covariance @ step * moments.residual[k] * 1.5 * DAMPING
             assert damping <= 1 + 1e-9
+
+
+@rungs
+def test_a_step_stays_bounded_where_a_class_is_improbable_for_its_own_rows(
+    make_objective, fit_intercept, make
+):
+    """The class's curvature has vanished, its gradient has not: Newton's step is 1e8 logits."""
+    X, y = make_problem(0, n=200)
+    y = np.where(np.arange(200) < 4, 2, y % 2)
+    X[:, 0] = 4 + 0.1 * X[:, 0]
+    objective = make_objective(X, y, lam=0.0, fit_intercept=fit_intercept)
+    theta = np.zeros(objective.shape)
+    theta[2, 0] = -5  # logits of about -20
+    G = objective.value_and_gradient(theta.ravel())[1].reshape(objective.shape)
+    T = make(Curvature(objective), theta.ravel())
+    W, b = np.split(T.forward(T.backward(G)), [4], axis=1)
+    assert abs(X @ W.T + (b.T if fit_intercept else 0)).max() < 1e4

@@ -31,8 +31,10 @@ _RESTART = 2
 # Numbers that the steps in L-BFGS's memory may hold, and as many the gradient differences.
 _MEMORY_SIZE = 2**24
 # Each fresh T is damped by so much less: near the minimum steps need no bound, and where few rows
-# are far from all others damping hides the small curvature that the others have.
+# are far from all others damping hides the small curvature that the others have. After a stage
+# that got nowhere it is damped by so much more.
 _LESS_DAMPING = 0.3
+_MORE_DAMPING = 10.0
 # Iterations after which a T is too old to vouch for a small gap, and what a fresh one, without
 # damping, may cost to confirm it: a share of the run so far, and so many evaluations or a smaller
 # share.
@@ -114,7 +116,7 @@ class _Run:
         self._target = self._tol  # what is aimed at, where a minimum at infinity is in doubt less
         self._max_iter, self._on_iteration = max_iter, on_iteration
         self._ladder = Ladder(objective)
-        self._patience = 1  # grows while fresh changes of variables prove needless
+        self._patience = 1.0  # grows while fresh changes of variables prove needless
         self._n_iter = self._n_evaluations = self._made_at = 0
         self._spent = 0.0  # on iterations, in evaluations
         self._damping = DAMPING / _LESS_DAMPING
@@ -140,13 +142,8 @@ class _Run:
                 stage = stage.continued_in(self._objective)
             else:
                 stuck = 0 if stage.progressed else stuck + 1
-                if stuck < 2:
+                if stuck < (2 if stage.is_rounding else 3):
                     stage = self._refreshed(stage)
-                elif stuck == 2 and stage.raw_gap > _SMALL_GAP * abs(stage.value):
-                    # Not for rounding: where a step has made a rare class improbable for its own
-                    # rows too its curvature vanishes, and no line search brings Newton's back.
-                    self._rung, self._made_at = self._ladder.first(), 0
-                    stage = stage.with_variables(T)
                 else:
                     self._reason = StopReason.PRECISION
             if stage.is_within(self._target) and self._is_old():
@@ -198,12 +195,20 @@ class _Run:
         allowed = min(_CONFIRMATION * self._spent, max(_CHEAP, _LITTLE * self._spent))
         return (self._damping > 0 or age > _OLD) and cost <= allowed
 
+    def _next_damping(self, stage):
+        """Less than before, none at the end, more where steps were too long to get anywhere."""
+        if stage.is_within(self._tol):
+            return 0.0
+        if stage.progressed or stage.is_rounding:
+            return _LESS_DAMPING * self._damping
+        return min(max(DAMPING, _MORE_DAMPING * self._damping), 1.0)
+
     def _refreshed(self, stage):
         """The stage that goes on with a fresh change of variables, if possible a better one."""
         rung = self._next_rung()
         if self._curvature.objective is not stage.objective:
             self._curvature = Curvature(stage.objective)
-        self._damping *= 0.0 if stage.is_within(self._tol) else _LESS_DAMPING
+        self._damping = self._next_damping(stage)
         T = rung.make(self._curvature, stage.theta, self._damping)
         fresh = stage.with_variables(T)
         change = fresh.raw_gap / max(stage.raw_gap, np.finfo(float).tiny)
@@ -304,6 +309,11 @@ class _Stage:
         return self._evaluation.value
 
     @property
+    def is_rounding(self):
+        """Whether the gap is so small that differences of f drown in its rounding error."""
+        return self.raw_gap < _SMALL_GAP * abs(self.value)
+
+    @property
     def accuracy(self):
         """The weighted share of rows that theta gets right."""
         return self._evaluation.accuracy
@@ -329,7 +339,7 @@ class _Stage:
     def run(self, after_iteration):
         """Iterate until ``after_iteration(self)`` is true or scipy can do no more."""
         self._after_iteration = after_iteration
-        self._trapezoidal = self.raw_gap < _SMALL_GAP * abs(self.value)
+        self._trapezoidal = self.is_rounding
         start_gap = self.raw_gap
         result = minimize(
             self._scaled,

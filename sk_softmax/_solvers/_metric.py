@@ -247,7 +247,8 @@ def _largest_curvature(objective, theta, moments):
 
     It starts along the gradient, which knows no order of classes or columns.
     """
-    T = of_variances(objective, Moments(moments.weight, moments.mean, moments.second))
+    weight = moments.weight
+    T = of_variances(objective, Moments(weight, weight, moments.mean, moments.second))
     rows = np.arange(0, objective.n_samples, max(1, objective.n_samples // 1024))
 
     def gradient(V):
