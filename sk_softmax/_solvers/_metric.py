@@ -2,10 +2,12 @@
 
 In the variables v of ``theta = T v`` a step along the gradient ``T' g`` moves theta along
 ``T T' g``. So SGD in those variables is SGD in theta with the matrix ``M = T T'``, applied
-here as one product. T is that of `sk_softmax._preconditioner`, "shared" or "diagonal".
+here as one product. T is that of `sk_softmax._preconditioner`, "shared" or "diagonal", at zero
+coefficients. There it stays: curvature vanishes where rows are fitted, and is back after one step
+in the wrong direction.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,9 +24,8 @@ from sk_softmax._preconditioner import (
 # Evaluations of the objective that a (p, p) matrix may cost: a third of 100 epochs.
 _AFFORDABLE = 30
 _CHUNK_ROWS = 512
-# What a later metric keeps of the curvature at the start. Curvature vanishes where rows are
-# fitted and is back after one step in the wrong direction: no step may more than double.
-_KEPT = 0.5
+# The largest p (1 - p) that a row may come to have.
+_LARGEST_WEIGHT = 0.25
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,6 @@ class SecondMoments:
     weight: np.ndarray
     mean: np.ndarray
     second: np.ndarray
-
-    def mixed_with(self, start):
-        """The same with a share of the curvature at the start."""
-        return SecondMoments(
-            (1 - _KEPT) * self.weight + _KEPT * start.weight,
-            self.mean,
-            (1 - _KEPT) * self.second + _KEPT * start.second,
-        )
 
 
 @dataclass(frozen=True)
@@ -115,29 +108,24 @@ class Metric:
 
 
 class Preconditioning:
-    """The metric at the start, later ones of the same kind, and the steps to take in them.
+    """The metric, and the steps to take in it.
 
     Where a (p, p) matrix costs no more than a third of 100 evaluations and fits in memory it
-    is that of "shared", otherwise "diagonal". Of a stream, whose `RunningMoments` are given, it
-    is the diagonal at zero coefficients.
+    is that of "shared", otherwise, and for a stream whose `RunningMoments` are given, "diagonal".
     """
 
-    def __init__(self, objective, theta, running=None):
+    def __init__(self, objective, running=None):
         self._objective = objective
         shared = next(rung for rung in RUNGS if rung.name == "shared")
         self._is_shared = running is None and Ladder(objective).allows(shared, _AFFORDABLE)
         self._curvature = Curvature(objective)
         self._curvature.variance  # noqa: B018  finds squares that overflow or vanish
-        self._start = running.at_start() if running else self._second_moments(theta)
-        self.initial = self._metric(self._start)
+        self._moments = running.at_start() if running else self._at_start()
+        self._unscaled = self._metric()
         self._largest_curvature = (
-            1.0 if self._is_shared else _largest_curvature(objective, theta, self._start)
+            1.0 if self._is_shared else _largest_curvature(objective, self._moments)
         )
         self._noise = _kurtosis(*self._leverages()) + objective.fit_intercept
-
-    def at(self, theta):
-        """The metric of the curvature at theta, mixed with that at the start."""
-        return self._metric(self._second_moments(theta).mixed_with(self._start))
 
     def step_size(self, batch_size):
         """``1 / (L + R / m)`` for batches of m rows.
@@ -146,7 +134,27 @@ class Preconditioning:
         leaves an m-th of it. This is the expected smoothness of Gower et al., "SGD: General
         Analysis and Improved Rates", ICML 2019, Theorem 3.1.
         """
-        return 1 / (self._largest_curvature + self._noise / batch_size)
+        return float(self._step_size(1, batch_size))
+
+    def metric(self, batch_size):
+        """The `Metric`, which makes steps of `step_size` shorter for rare classes.
+
+        At the start all rows have the same curvature w_k along class k. Later it gathers on those
+        that might be of the class, up to 1/4 each: a single row's exceeds R by 1 / (4 w_k).
+        """
+        excess = _LARGEST_WEIGHT / _positive(self._moments.weight)
+        step = self._step_size(excess, batch_size) / self._step_size(1, batch_size)
+        metric = self._unscaled
+        scale = np.sqrt(step) if self._is_shared else step  # which is on both sides of the matrix
+        return replace(
+            metric,
+            scale=np.multiply(metric.scale, scale, dtype=metric.scale.dtype, casting="same_kind"),
+            intercept_scale=(metric.intercept_scale * step).astype(metric.intercept_scale.dtype),
+        )
+
+    def _step_size(self, excess, batch_size):
+        """`step_size` where the noise exceeds R by a factor."""
+        return 1 / (self._largest_curvature + excess * self._noise / batch_size)
 
     def batch_size(self):
         """Rows per batch: ``R / L``, between a 256th and a 32nd of all, at least 8.
@@ -158,22 +166,24 @@ class Preconditioning:
         n = self._objective.n_samples
         return int(min(max(min(max(self._noise / self._largest_curvature, n / 256), n / 32), 8), n))
 
-    def _second_moments(self, theta):
-        """Those at theta; at the start, those of the start where every row is saturated."""
+    def _at_start(self):
+        """`SecondMoments` where coefficients are zero and intercepts those of the frequencies."""
+        objective, curvature = self._objective, self._curvature
+        P = _probabilities_at_start(objective)
+        weight = P * (1 - P)
         if self._is_shared:
-            moments, second = self._curvature.pooled(theta)
+            second = weight.sum().astype(objective.dtype) * curvature.covariance
         else:
-            moments = self._curvature.moments(theta)
-            second = moments.variance
-        if not moments.weight.any():
-            return self._start
-        return SecondMoments(moments.weight, moments.mean, second)
+            second = np.outer(weight, curvature.variance)
+        return SecondMoments(weight, curvature.mean[np.newaxis], second)
 
-    def _metric(self, curvature):
+    def _metric(self):
+        """The `Metric` with the same steps for all classes."""
         objective, gauge = self._objective, _gauge_factor(self._objective)
+        curvature = self._moments
         dtype = objective.dtype
         order = "C" if times_columns(objective.n_classes, objective.X, dtype) else "F"
-        weight = np.maximum(curvature.weight, np.finfo(np.float32).eps)
+        weight = _positive(curvature.weight)
         intercept_scale = 1 / (gauge * weight)
         if self._is_shared:
             matrix, scale = _shared_factors(
@@ -193,10 +203,10 @@ class Preconditioning:
 
     def _leverages(self):
         """Curvature of the loss of some rows at the start, and the weights of these rows."""
-        objective, start, metric = self._objective, self._start, self.initial
-        mean = start.mean.mean(axis=0).astype(objective.dtype)
-        weight = _gauge_factor(objective) * start.weight
-        scale = start.weight.sum()  # of every class: weight / share
+        objective, moments, metric = self._objective, self._moments, self._unscaled
+        mean = moments.mean[0].astype(objective.dtype)
+        weight = _gauge_factor(objective) * moments.weight
+        scale = moments.weight.sum()  # of every class: weight / share
         if metric.matrix is None:
             scale = (metric.scale * weight).mean(axis=1)
         scale = scale.astype(objective.dtype)
@@ -235,6 +245,19 @@ def _shared_factors(second, share, lam):
     return matrix, scale / np.sqrt(np.maximum(excess, 1))
 
 
+def _probabilities_at_start(objective):
+    """Those of the classes at zero coefficients, (K,): their frequencies, or equal ones."""
+    if not objective.fit_intercept:
+        return np.full(objective.n_classes, 1 / objective.n_classes)
+    P = np.exp(objective.log_priors())
+    return P / P.sum()
+
+
+def _positive(weight):
+    """Weights of classes, none of them so small that its inverse is of no use."""
+    return np.maximum(weight, np.finfo(np.float32).eps)
+
+
 def _kurtosis(leverages, s):
     """``E l^2 / E l`` of leverages l: with Gaussian columns p + 2, with heavy tails more."""
     leverages = leverages.astype(np.float64)
@@ -242,7 +265,7 @@ def _kurtosis(leverages, s):
     return float(s @ np.square(leverages)) / mean if mean > 0 else 0.0
 
 
-def _largest_curvature(objective, theta, moments):
+def _largest_curvature(objective, moments):
     """The largest curvature in the diagonal's variables, by power iteration on some rows.
 
     It starts along the gradient, which knows no order of classes or columns.
@@ -250,6 +273,10 @@ def _largest_curvature(objective, theta, moments):
     weight = moments.weight
     T = of_variances(objective, Moments(weight, weight, moments.mean, moments.second))
     rows = np.arange(0, objective.n_samples, max(1, objective.n_samples // 1024))
+    theta = np.zeros(objective.shape)
+    if objective.fit_intercept:
+        theta[:, -1] = np.log(_probabilities_at_start(objective))
+    theta = theta.ravel()
 
     def gradient(V):
         _, G = objective.batch_value_and_gradient(theta + T.forward(V).ravel(), rows)

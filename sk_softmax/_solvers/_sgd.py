@@ -25,8 +25,8 @@ _LOST = 0.2
 # lost by an accident, and with a rate too small for good nothing would be gained.
 _RECOVERY = 1.2
 _ROUNDING = 1e-3
-# Epochs before which the automatic metric is made anew, from where the run has come to.
-_REFRESHES = (1, 3, 10, 30)
+# Share of the last epoch's way that is gone again before the next one, at most.
+_EPOCH_MOMENTUM = 0.9
 # Factor of the schedule from which a plateau counts even if the rate is still to fall.
 _SETTLED = 0.1
 # Factor of the schedule up to which gradients are corrected by a `GradientTable`: what rows
@@ -110,12 +110,12 @@ class SGD:
             preconditioning = None
             if self.learning_rate == "auto":
                 try:
-                    preconditioning = Preconditioning(working, theta)
+                    preconditioning = Preconditioning(working)
                 except FloatingPointError:
                     if working is objective:
                         raise
                     working = objective
-                    preconditioning = Preconditioning(working, theta)
+                    preconditioning = Preconditioning(working)
         return _Epochs(self, working, preconditioning, start_loss, self._start(working, theta))
 
     def go_on(self, objective, weight, theta, stream):
@@ -131,7 +131,7 @@ class SGD:
                 running = RunningMoments.of(working, weight)
                 if stream is not None and stream.running is not None:
                     running = stream.running.joined_with(running)
-                preconditioning = Preconditioning(working, theta, running)
+                preconditioning = Preconditioning(working, running)
         state = self._start(working, theta) if stream is None else copy.deepcopy(stream.state)
         options = self
         if self.schedule == "auto" and self.learning_rate == "auto":
@@ -180,11 +180,12 @@ class _Epochs:
         self.state = replace(
             state,
             learning_rate=self._base,
-            metric=preconditioning.initial if self._automatic else None,
+            metric=preconditioning.metric(self._batches.batch_size) if self._automatic else None,
         )
         # Where the last epoch that was not undone began: its loss vouches for its beginning.
         self._good, self._n_undone = self.state.copy(), 0
         self._reached = start_loss
+        self._previous, self._n_in_a_row = None, 0
         self._table = None
 
     def _rows_per_batch(self):
@@ -214,10 +215,7 @@ class _Epochs:
         """One pass over the rows; its metrics."""
         state = self.state
         before = state.copy() if self._automatic else None
-        if self._automatic and state.n_epochs in _REFRESHES:
-            with _checked():
-                state.metric = self._preconditioning.at(state.solution())
-            state.velocity[:] = 0  # it was gathered in another metric
+        self._go_on_as_before()
         epoch = state.n_epochs
         if not self._corrects:
             self._table = None
@@ -230,16 +228,32 @@ class _Epochs:
         if self.undone:
             self.state = replace(self._good.copy(), learning_rate=state.learning_rate / 2)
             self._n_undone += 1
-            self._table = None  # of an epoch that did not happen
+            self._table = self._previous = None  # of an epoch that did not happen
         else:
             # Had the best epochs been an accident, they would stand in the way of all that follow.
             self._reached = loss if self._n_undone else min(self._reached, loss)
             self._good, self._n_undone = before, 0
+            if self._automatic:
+                self._previous = before.theta
             self.state.learning_rate = min(_RECOVERY * state.learning_rate, self._base)
         self.state.n_epochs = epoch + 1
         self.state.n_plateaus += not loss < self.best
         self.best = min(self.best, loss)
         return metrics
+
+    def _go_on_as_before(self):
+        """Nesterov's momentum, over epochs: go a share of the last epoch's way once more.
+
+        An epoch ends where it began in directions of much curvature, at the minimum but for noise.
+        What is left of its way points along the others, in which it needs many more.
+        """
+        if self._previous is None:
+            self._n_in_a_row = 0
+            return
+        self._n_in_a_row += 1
+        share = min(self._n_in_a_row / (self._n_in_a_row + 3), _EPOCH_MOMENTUM)
+        theta = self.state.theta
+        theta += theta.dtype.type(share) * (theta - self._previous)
 
     @property
     def has_settled(self):

@@ -9,6 +9,8 @@ from sk_softmax._batches import Parameters
 from sk_softmax._solvers import _metric
 from sk_softmax._solvers._metric import Preconditioning, RunningMoments
 
+EXACT = 1e15  # rows in batches without noise
+
 
 def balanced(n=90, p=4, K=3):
     X, _ = make_problem(0, n=n, p=p)
@@ -29,10 +31,6 @@ def times(metric, objective, G):
     return product.as_array()
 
 
-def theta_0(objective):
-    return np.zeros(objective.shape).ravel()
-
-
 @pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("lam", [0.0, 0.3])
@@ -40,7 +38,7 @@ def test_at_the_start_it_inverts_the_hessian(make_objective, layout, fit_interce
     """Exact for equally probable classes; a penalised intercept or a stray n would show."""
     X, y = balanced()
     objective = make_objective(layout(X), y, lam=lam, fit_intercept=fit_intercept)
-    metric = Preconditioning(objective, theta_0(objective)).initial
+    metric = Preconditioning(objective).metric(EXACT)
     V = np.random.default_rng(0).standard_normal(objective.shape) / 10.0 ** np.append(
         np.arange(4), [0] * fit_intercept
     )
@@ -55,7 +53,7 @@ def test_it_is_symmetric_positive_and_keeps_the_gauge(make_objective, monkeypatc
     X, y = make_problem(1)
     objective = make_objective(X + 3, y)
     rng = np.random.default_rng(0)
-    metric = Preconditioning(objective, rng.standard_normal(15)).initial
+    metric = Preconditioning(objective).metric(EXACT)
     A, B = (rng.standard_normal((5, 3)) for _ in range(2))
     A, B = A - A.mean(axis=1, keepdims=True), B - B.mean(axis=1, keepdims=True)
     np.testing.assert_allclose(times(metric, objective, A).sum(axis=1), 0, atol=1e-10)
@@ -63,12 +61,6 @@ def test_it_is_symmetric_positive_and_keeps_the_gauge(make_objective, monkeypatc
 
 
 RARE = np.repeat([0, 1, 2], [270, 225, 5])
-
-
-def at_priors(objective):
-    theta = np.zeros(objective.shape)
-    theta[:, -1] = objective.log_priors()
-    return theta.ravel()
 
 
 @pytest.mark.parametrize("affordable", [0, 1e9])
@@ -85,7 +77,7 @@ def test_no_step_overshoots_along_the_penalty(
         X[:, 3] = X[:, 2]
     lam = 0.01
     objective = make_objective(X, RARE, lam=lam)
-    metric = Preconditioning(objective, at_priors(objective)).initial
+    metric = Preconditioning(objective).metric(EXACT)
     for k in range(3):
         G = np.zeros((4, 5, 3))
         G[range(4), range(4), k] = 1
@@ -100,7 +92,7 @@ def test_it_knows_each_class_of_uncorrelated_columns(make_objective, lam):
     deviations = np.array([1, 10, 0.1, 3])
     X = np.linalg.qr(X - X.mean(axis=0))[0] * np.sqrt(500) * deviations + 2
     objective = make_objective(X, RARE, lam=lam)
-    metric = Preconditioning(objective, at_priors(objective)).initial
+    metric = Preconditioning(objective).metric(EXACT)
     G = np.random.default_rng(0).standard_normal((5, 3))
     G[4] = 0  # of the intercepts
     share = np.bincount(RARE) / 500
@@ -110,40 +102,44 @@ def test_it_knows_each_class_of_uncorrelated_columns(make_objective, lam):
     np.testing.assert_allclose(times(metric, objective, G)[:4], expected, rtol=1e-6)
 
 
-def test_it_is_made_anew_from_where_it_is_asked(make_objective):
-    X, y = balanced()
-    objective = make_objective(X, y)
-    preconditioning = Preconditioning(objective, theta_0(objective))
-    G = np.random.default_rng(0).standard_normal((5, 3))
-    here = times(preconditioning.at(theta_0(objective)), objective, G)
-    np.testing.assert_allclose(here, times(preconditioning.initial, objective, G), rtol=1e-8)
-    theta = np.zeros(objective.shape)
-    theta[0, 0] = 2
-    elsewhere = times(preconditioning.at(theta.ravel()), objective, G)
-    assert np.abs(elsewhere - here).max() > 0.01 * np.abs(here).max()
+@pytest.mark.parametrize("affordable", [0, 1e9])
+@pytest.mark.parametrize("batch_size", [1, 20])
+def test_rare_classes_take_shorter_steps_in_small_batches(
+    make_objective, monkeypatch, affordable, batch_size
+):
+    """A row that might be of class k has a curvature of up to 1/4, all rows at the start of w_k."""
+    monkeypatch.setattr(_metric, "_AFFORDABLE", affordable)
+    X, _ = make_problem(0, n=500, p=4)
+    objective = make_objective(X, RARE)
+    preconditioning = Preconditioning(objective)
+    largest, noisy = (1 / preconditioning.step_size(m) for m in (EXACT, batch_size))
+    share = np.bincount(RARE) / 500
+    shorter = noisy / (largest + (noisy - largest) / (4 * share * (1 - share)))
+    exact, other = preconditioning.metric(EXACT), preconditioning.metric(batch_size)
+    for k in range(3):
+        G = np.zeros((5, 3))
+        G[:, k] = [1, -1, 2, 0.5, 0]
+        product, expected = (times(metric, objective, G) for metric in (other, exact))
+        product, expected = (M[:, k] - M[:, (k + 1) % 3] for M in (product, expected))  # no gauge
+        np.testing.assert_allclose(product, shorter[k] * expected, rtol=1e-9)
+    assert shorter[2] < 0.25
+    assert 0.9 < shorter[0] < 1
 
 
-def test_half_of_the_first_curvature_is_kept(make_objective):
-    X, y = balanced()
-    objective = make_objective(X, y, lam=0.0)
-    preconditioning = Preconditioning(objective, theta_0(objective))
-    theta = np.zeros(objective.shape)
-    theta[:, -1] = [15, 0, -15]  # every row saturated: hardly any curvature
-    G = np.random.default_rng(0).standard_normal((5, 3))
-    G -= G.mean(axis=1, keepdims=True)
-    at_start = np.vdot(G, times(preconditioning.initial, objective, G))
-    later = np.vdot(G, times(preconditioning.at(theta.ravel()), objective, G))
-    assert later == pytest.approx(2 * at_start, rel=1e-3)
-    # With none at all there is nothing to be learnt, and nothing to divide by.
-    none = preconditioning.at(100 * theta.ravel())
-    assert np.vdot(G, times(none, objective, G)) == pytest.approx(at_start)
+def test_classes_of_one_half_each_take_the_whole_step(make_objective):
+    X, _ = make_problem(0, n=90)
+    objective = make_objective(X, np.arange(90) % 2)
+    preconditioning = Preconditioning(objective)
+    G = np.random.default_rng(0).standard_normal((5, 2))
+    whole, same = (times(preconditioning.metric(m), objective, G) for m in (EXACT, 1))
+    np.testing.assert_allclose(same, whole, rtol=1e-12)
 
 
 @pytest.mark.parametrize("n", [1, 10, 300, 5000])
 def test_batches_have_the_size_that_is_documented(make_objective, n):
     X, y = make_problem(0, n=max(n, 3), p=30)
     objective = make_objective(X, y, lam=1e-6)
-    preconditioning = Preconditioning(objective, theta_0(objective))
+    preconditioning = Preconditioning(objective)
     size = preconditioning.batch_size()
     assert min(8, len(y)) <= size <= max(8, len(y) // 32)
     if n == 5000:  # Gaussian columns: R = p + 2, and one for the intercept
@@ -153,7 +149,7 @@ def test_batches_have_the_size_that_is_documented(make_objective, n):
 
 def test_it_survives_pickling(make_objective):
     objective = make_objective(*make_problem(0))
-    metric = Preconditioning(objective, theta_0(objective)).initial
+    metric = Preconditioning(objective).metric(EXACT)
     G = np.random.default_rng(0).standard_normal((5, 3))
     again = pickle.loads(pickle.dumps(metric))
     np.testing.assert_array_equal(times(again, objective, G), times(metric, objective, G))
@@ -192,7 +188,7 @@ def test_sparse_rows_have_the_noise_of_dense_ones(make_objective, monkeypatch, a
     X, y = make_problem(0)
     X[np.abs(X) < 0.5] = 0
     dense, csr = (
-        Preconditioning(objective, theta_0(objective))
+        Preconditioning(objective)
         for objective in (
             make_objective(layout(X), y, fit_intercept=False)
             for layout in (np.asarray, sparse.csr_array)
@@ -218,7 +214,7 @@ def test_the_diagonal_inverts_the_hessian_of_uncorrelated_columns(make_objective
     X, y = balanced()
     X = np.linalg.qr(X - X.mean(axis=0))[0] * [1, 10, 0.1, 3] + 2
     objective = make_objective(X, y, lam=lam)
-    metric = Preconditioning(objective, theta_0(objective)).initial
+    metric = Preconditioning(objective).metric(EXACT)
     product = product_with_hessian(metric, objective, X, y, lam)
     gauge = np.kron(np.eye(3) - 1 / 3, np.eye(5))
     np.testing.assert_allclose(gauge @ product @ gauge, gauge, atol=1e-5)
@@ -232,11 +228,11 @@ def test_steps_are_the_inverse_of_the_largest_curvature_without_noise(
     X, y = balanced()
     X[:, 1] += 10 * X[:, 0]  # correlated, which the diagonal does not see
     objective = make_objective(X, y, lam=0.0)
-    preconditioning = Preconditioning(objective, theta_0(objective))
-    product = product_with_hessian(preconditioning.initial, objective, X, y, 0.0)
+    preconditioning = Preconditioning(objective)
+    product = product_with_hessian(preconditioning.metric(EXACT), objective, X, y, 0.0)
     largest = np.linalg.eigvals(product).real.max()
     assert affordable or largest > 1.5
-    assert 1 / preconditioning.step_size(1e15) == pytest.approx(largest, rel=0.02)
+    assert 1 / preconditioning.step_size(EXACT) == pytest.approx(largest, rel=0.02)
 
 
 @pytest.mark.parametrize("affordable", [0, 1e9])
@@ -244,7 +240,7 @@ def test_an_offset_of_the_columns_changes_no_step(make_objective, monkeypatch, a
     monkeypatch.setattr(_metric, "_AFFORDABLE", affordable)
     X, y = make_problem(0)
     plain, shifted = (
-        Preconditioning(objective, theta_0(objective))
+        Preconditioning(objective)
         for objective in (make_objective(X + offset, y, lam=0.0) for offset in (0, 100))
     )
     for size in (1, 10**9):
@@ -261,7 +257,7 @@ def test_steps_allow_for_the_noise_of_rows(make_objective, lam, layout):
     hessian = centred.T @ centred / 90 / 3  # of equal classes, 1/3
     curvatures = (centred @ np.linalg.inv(hessian + lam * np.eye(4)) * centred).sum(axis=1) / 3
     noise = (curvatures**2).mean() / curvatures.mean() + 1
-    preconditioning = Preconditioning(objective, theta_0(objective))
+    preconditioning = Preconditioning(objective)
     for size in (1, 20):
         assert preconditioning.step_size(size) == pytest.approx(1 / (1 + noise / size), rel=1e-6)
 
@@ -271,8 +267,8 @@ def test_batches_balance_the_curvature_and_the_noise(make_objective, monkeypatch
     X, y = make_problem(0, n=5000, p=30)
     X[:, 15:] += X[:, :15]
     objective = make_objective(X, y, lam=1e-6)
-    preconditioning = Preconditioning(objective, theta_0(objective))
-    largest = 1 / preconditioning.step_size(1e15)
+    preconditioning = Preconditioning(objective)
+    largest = 1 / preconditioning.step_size(EXACT)
     noise = 1 / preconditioning.step_size(1) - largest
     assert largest > 1.5
     assert preconditioning.batch_size() == pytest.approx(np.clip(noise / largest, 19, 157), abs=1)

@@ -430,6 +430,65 @@ def distance(model, X, y, **parameters):
     return (model.loss_ - minimum) / (-np.log(frequency) @ frequency - minimum)
 
 
+def starts_and_ends_of_epochs(monkeypatch, make_solver, objective, **parameters):
+    starts, ends = [], []
+    descend = _sgd._Epochs._descend
+
+    def spy(self, order, rate):
+        starts.append(self.state.theta.T.copy())
+        return descend(self, order, rate)
+
+    def note(state):
+        ends.append(state.theta.reshape(objective.shape))
+
+    monkeypatch.setattr(_sgd._Epochs, "_descend", spy)
+    theta = np.zeros(objective.shape)
+    make_solver("sgd", tol=None, **parameters).minimize(objective, theta.ravel(), note)
+    return starts, [theta, *ends]
+
+
+def tell_losses(monkeypatch, losses):
+    losses, original = iter(losses), _sgd._Epochs._pass
+    monkeypatch.setattr(
+        _sgd._Epochs, "_pass", lambda self: {**original(self), "loss": next(losses)}
+    )
+
+
+def test_epochs_have_nesterovs_momentum(make_objective, make_solver, monkeypatch):
+    tell_losses(monkeypatch, [1.0] * 40)  # none is undone
+    objective = make_objective(*make_problem(0))
+    starts, ends = starts_and_ends_of_epochs(monkeypatch, make_solver, objective, max_iter=40)
+    np.testing.assert_array_equal(starts[0], ends[0])
+    for k in range(1, 40):
+        share = min(k / (k + 3), 0.9)
+        expected = ends[k] + share * (ends[k] - ends[k - 1])
+        np.testing.assert_allclose(starts[k], expected, rtol=1e-12, atol=1e-15)
+
+
+def test_epochs_of_a_given_rate_have_none(make_objective, make_solver, monkeypatch):
+    objective = make_objective(*make_problem(0))
+    starts, ends = starts_and_ends_of_epochs(
+        monkeypatch, make_solver, objective, max_iter=5, learning_rate=0.1
+    )
+    np.testing.assert_array_equal(starts, ends[:-1])
+
+
+def test_an_epoch_undone_begins_the_momentum_anew(make_objective, make_solver, monkeypatch):
+    tell_losses(monkeypatch, [1.0, 0.9, 0.8, 5.0, 0.8, 0.7])
+    objective = make_objective(*make_problem(0))
+    starts, ends = starts_and_ends_of_epochs(monkeypatch, make_solver, objective, max_iter=6)
+    np.testing.assert_array_equal(ends[4], ends[2])  # where the last good epoch began
+    np.testing.assert_array_equal(starts[4], ends[4])
+    np.testing.assert_allclose(starts[5], ends[5] + (ends[5] - ends[4]) / 4, rtol=1e-12)
+
+
+def test_momentum_over_epochs_shortens_the_way(monkeypatch):
+    X, y = load_breast_cancer(return_X_y=True)
+    left = distance(fit(X, y, max_iter=30, random_state=0), X, y)
+    monkeypatch.setattr(_sgd, "_EPOCH_MOMENTUM", 0.0)
+    assert left < 0.2 * distance(fit(X, y, max_iter=30, random_state=0), X, y)
+
+
 @pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("C", [1.0, 1e-3])
