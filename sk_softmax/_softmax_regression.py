@@ -91,9 +91,10 @@ class SoftmaxRegression(
         Maximum number of iterations ("lbfgs") or epochs ("sgd"); None for 1000 and 100.
     learning_rate : float or "auto", default="auto"
         Step size of "sgd". A float multiplies the gradient of the mean loss in the features
-        as given; "auto" derives the step from the data and scales it feature by feature. Once
-        it is short, gradients are corrected by what rows contributed before [4]_, which takes the
-        noise out and needs memory for a number for each row and class.
+        as given; "auto" derives the step from the data, scales it feature by feature and
+        class by class, and gives epochs Nesterov's momentum. Once steps are short, gradients are
+        corrected by what rows contributed before [4]_, which takes the noise out and needs memory
+        for a number for each row and class.
     schedule : {"auto", "constant", "inverse_scaling", "cosine", "adaptive"}, default="auto"
         By what the learning rate is multiplied from epoch to epoch of "sgd": 1;
         ``(1 + epoch) ** -0.5``; half a period of the cosine, from 1 to 0 over `max_iter` epochs;

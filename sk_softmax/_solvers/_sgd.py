@@ -215,7 +215,7 @@ class _Epochs:
         """One pass over the rows; its metrics."""
         state = self.state
         before = state.copy() if self._automatic else None
-        self._go_on_as_before()
+        self._extrapolate()
         epoch = state.n_epochs
         if not self._corrects:
             self._table = None
@@ -241,7 +241,7 @@ class _Epochs:
         self.best = min(self.best, loss)
         return metrics
 
-    def _go_on_as_before(self):
+    def _extrapolate(self):
         """Nesterov's momentum, over epochs: go a share of the last epoch's way once more.
 
         An epoch ends where it began in directions of much curvature, at the minimum but for noise.
