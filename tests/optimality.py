@@ -244,6 +244,8 @@ def _reduced(problem, W, b):
     if p <= n:
         return problem, centred, b, W - centred
     Q, R = np.linalg.qr(problem.X.T)
+    size = np.linalg.norm(R, axis=1)
+    R[size <= n * EPS * size.max()] = 0  # columns of rounding errors would pass for data
     C = 1.0 if problem.penalised else np.inf
     V = centred @ Q
     reduced = Problem(R.T, problem.Q, problem.weight, C, problem.fit_intercept)
