@@ -127,6 +127,13 @@ class Preconditioning:
         )
         self._noise = _kurtosis(*self._leverages()) + objective.fit_intercept
 
+    @property
+    def largest_offset(self):
+        """The largest mean of a column that is not constant, in its standard deviations."""
+        mean, variance = self._curvature.mean.astype(np.float64), self._curvature.variance
+        varies = variance > 0
+        return float(np.sqrt(np.max(mean[varies] ** 2 / variance[varies], initial=0)))
+
     def step_size(self, batch_size):
         """``1 / (L + R / m)`` for batches of m rows.
 

@@ -1,5 +1,6 @@
 """Mini-batch stochastic gradient descent."""
 
+import contextlib
 import copy
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -32,6 +33,9 @@ _SETTLED = 0.1
 # Factor of the schedule up to which gradients are corrected by a `GradientTable`: what rows
 # contributed an epoch ago makes them less stable. SAGA's rate is 1 / (3 L) for 1 / L.
 _CORRECTED = 1 / 3
+# Deviations that a column's mean may be off zero for epochs in float32. An intercept makes up for
+# it, and what steps add to that is lost in its rounding.
+_FLOAT32_OFFSET = 300
 # Weights of iterates in the average grow like the cube of their number.
 _AVERAGE_DEGREE = 3
 
@@ -102,20 +106,14 @@ class SGD:
         return SolverResult(theta, value, n_iter, converged, reason)
 
     def _prepare(self, objective, theta):
-        """The epochs before the first, in float32 if the data are and its range allows."""
+        """The epochs before the first."""
         objective = objective.by_rows()
         with _checked():
             start_loss, _ = objective.value_and_gradient(theta)
-            working = objective.astype(objective.float_dtype)
-            preconditioning = None
             if self.learning_rate == "auto":
-                try:
-                    preconditioning = Preconditioning(working)
-                except FloatingPointError:
-                    if working is objective:
-                        raise
-                    working = objective
-                    preconditioning = Preconditioning(working)
+                working, preconditioning = _preconditioned(objective)
+            else:
+                working, preconditioning = objective.astype(objective.float_dtype), None
         return _Epochs(self, working, preconditioning, start_loss, self._start(working, theta))
 
     def go_on(self, objective, weight, theta, stream):
@@ -370,6 +368,17 @@ class _Epochs:
             return gradient.flat + momentum * velocity if nesterov else velocity
 
         return direction
+
+
+def _preconditioned(objective):
+    """The objective and its `Preconditioning`, in float32 if range and digits allow."""
+    working = objective.astype(objective.float_dtype)
+    if working is not objective:
+        with contextlib.suppress(FloatingPointError):
+            preconditioning = Preconditioning(working)
+            if preconditioning.largest_offset <= _FLOAT32_OFFSET:
+                return working, preconditioning
+    return objective, Preconditioning(objective)
 
 
 def _adder_of_multiples(dtype):
