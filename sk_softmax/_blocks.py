@@ -53,7 +53,9 @@ def times_rows(R, X, out=None):
 
 def _multiply(A, B, out=None):
     """``A @ B``, laid out like A, in products of A with some columns of B that are small."""
-    order, n_columns = "C" if A.flags.c_contiguous else "F", B.shape[1]
+    # Of one row or column A is laid out both ways.
+    order = "C" if (A if out is None else out).flags.c_contiguous else "F"
+    n_columns = B.shape[1]
     size = _SMALL_PRODUCT // A.size // _TILE * _TILE
     if not 0 < size < n_columns:  # by `dot`: unlike `matmul` it leaves single rows to BLAS too
         if order == "C":

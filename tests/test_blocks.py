@@ -17,9 +17,9 @@ def small_products(monkeypatch):
 @pytest.mark.parametrize("container", [np.asarray, np.asfortranarray, sparse.csr_array])
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-# Many tiles, a rest, a rest alone; columns too long for a tile; many features.
+# Many tiles, a rest, a rest alone; columns too long for a tile; many features, for one row too.
 @pytest.mark.parametrize(
-    ("K", "m", "p"), [(3, 120, 20), (3, 121, 35), (2, 3, 5), (3, 1, 8), (9, 9, 300)]
+    ("K", "m", "p"), [(3, 120, 20), (3, 121, 35), (2, 3, 5), (3, 1, 8), (9, 9, 300), (3, 1, 300)]
 )
 def test_products_are_the_same_in_pieces(container, order, dtype, K, m, p):
     rng = np.random.default_rng(0)

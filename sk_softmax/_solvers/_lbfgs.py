@@ -191,6 +191,8 @@ class _Run:
         age = self._n_iter - self._made_at
         if self._objective.lam == 0:
             return self._damping > 0 or age > 1
+        if self._damping > DAMPING / _LESS_DAMPING:  # raised, so that the gap may be underrated
+            return True
         cost = self._ladder.cost(self._next_rung())
         allowed = min(_CONFIRMATION * self._spent, max(_CHEAP, _LITTLE * self._spent))
         return (self._damping > 0 or age > _OLD) and cost <= allowed

@@ -125,13 +125,17 @@ class Preconditioning:
         self._largest_curvature = (
             1.0 if self._is_shared else _largest_curvature(objective, self._moments)
         )
-        self._noise = _kurtosis(*self._leverages()) + objective.fit_intercept
+        of_intercept = objective.n_samples * np.square(objective.s, dtype=np.float64).sum()
+        self._noise = self._largest_of_rows() + objective.fit_intercept * of_intercept
 
     @property
     def largest_offset(self):
         """The largest mean of a column that is not constant, in its standard deviations."""
-        mean, variance = self._curvature.mean.astype(np.float64), self._curvature.variance
+        curvature = self._curvature
+        mean, variance = curvature.mean.astype(np.float64), curvature.variance
         varies = variance > 0
+        if self._objective.is_sparse and not (varies | curvature.constant | (mean == 0)).all():
+            return np.inf  # a variance is lost in the rounding of uncentred squares
         return float(np.sqrt(np.max(mean[varies] ** 2 / variance[varies], initial=0)))
 
     def step_size(self, batch_size):
@@ -208,6 +212,17 @@ class Preconditioning:
             objective.fit_intercept,
         )
 
+    def _largest_of_rows(self):
+        """``n E s l^2 / E l`` of the leverages l of rows, their mean weighted by ``s_i``.
+
+        With equal weights and Gaussian columns p + 2, with heavy tails or unequal weights more.
+        """
+        leverages, s = self._leverages()
+        mean = float(s @ leverages)
+        if mean == 0:
+            return 0.0
+        return self._objective.n_samples * float(np.square(s * leverages).sum()) / mean
+
     def _leverages(self):
         """Curvature of the loss of some rows at the start, and the weights of these rows."""
         objective, moments, metric = self._objective, self._moments, self._unscaled
@@ -230,7 +245,7 @@ class Preconditioning:
                 leverages[chunk] = np.square(X) @ scale
             else:
                 leverages[chunk] = scale * np.einsum("ij,ij->i", X @ metric.matrix, X)
-        return leverages, objective.s[rows]
+        return leverages, objective.s[rows].astype(np.float64)
 
 
 def _shared_factors(second, share, lam):
@@ -263,13 +278,6 @@ def _probabilities_at_start(objective):
 def _positive(weight):
     """Weights of classes, none of them so small that its inverse is of no use."""
     return np.maximum(weight, np.finfo(np.float32).eps)
-
-
-def _kurtosis(leverages, s):
-    """``E l^2 / E l`` of leverages l: with Gaussian columns p + 2, with heavy tails more."""
-    leverages = leverages.astype(np.float64)
-    mean = float(s @ leverages)
-    return float(s @ np.square(leverages)) / mean if mean > 0 else 0.0
 
 
 def _largest_curvature(objective, moments):

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 from scipy.linalg import get_blas_funcs
+from scipy.special import entr
 
 from sk_softmax._batches import Batches, Parameters
 from sk_softmax._preconditioner import spare_bytes
@@ -28,7 +29,8 @@ _RECOVERY = 1.2
 _ROUNDING = 1e-3
 # Share of the last epoch's way that is gone again before the next one, at most.
 _EPOCH_MOMENTUM = 0.9
-# Factor of the schedule from which a plateau counts even if the rate is still to fall.
+# Factor of the schedule from which a plateau counts even if the rate is still to fall, and the
+# momentum of epochs falls with it: steps so short do not make earlier epochs' noise forgotten.
 _SETTLED = 0.1
 # Factor of the schedule up to which gradients are corrected by a `GradientTable`: what rows
 # contributed an epoch ago makes them less stable. SAGA's rate is 1 / (3 L) for 1 / L.
@@ -110,6 +112,9 @@ class SGD:
         objective = objective.by_rows()
         with _checked():
             start_loss, _ = objective.value_and_gradient(theta)
+            # A warm start may lose as much of what was gained before as of what it gains itself.
+            frequencies = objective.class_frequencies()
+            start_loss = max(start_loss, float(entr(frequencies).sum()))
             if self.learning_rate == "auto":
                 working, preconditioning = _preconditioned(objective)
             else:
@@ -212,8 +217,10 @@ class _Epochs:
     def epoch(self):
         """One pass over the rows; its metrics."""
         state = self.state
+        previous = state.theta.copy()
+        if self._automatic and self._options.momentum == 0:  # two momenta would add up
+            self._extrapolate()
         before = state.copy() if self._automatic else None
-        self._extrapolate()
         epoch = state.n_epochs
         if not self._corrects:
             self._table = None
@@ -231,8 +238,7 @@ class _Epochs:
             # Had the best epochs been an accident, they would stand in the way of all that follow.
             self._reached = loss if self._n_undone else min(self._reached, loss)
             self._good, self._n_undone = before, 0
-            if self._automatic:
-                self._previous = before.theta
+            self._previous = previous
             self.state.learning_rate = min(_RECOVERY * state.learning_rate, self._base)
         self.state.n_epochs = epoch + 1
         self.state.n_plateaus += not loss < self.best
@@ -250,6 +256,7 @@ class _Epochs:
             return
         self._n_in_a_row += 1
         share = min(self._n_in_a_row / (self._n_in_a_row + 3), _EPOCH_MOMENTUM)
+        share *= min(self._factor / _SETTLED, 1.0)
         theta = self.state.theta
         theta += theta.dtype.type(share) * (theta - self._previous)
 

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from reference import kkt_residual, make_problem, mean_objective
@@ -8,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sk_softmax import SoftmaxRegression
 from sk_softmax._preconditioner import _damped as damped
-from sk_softmax._solvers import StopReason
+from sk_softmax._solvers import StopReason, _lbfgs
 
 SEEDS = range(3)
 # The reported gap is to be within this factor of the true one near the minimum.
@@ -337,6 +339,41 @@ def test_a_stage_that_gets_nowhere_is_followed_by_another(
     assert 0 < dampings[0] < dampings[1] <= 1
     if n_failures > 1:
         assert dampings[1] <= dampings[2] <= 1
+
+
+def test_two_stages_lost_to_rounding_are_the_end(well_conditioned, make_solver, monkeypatch):
+    counts = []
+    for is_rounding in (True, False):
+        monkeypatch.setattr(_lbfgs._Stage, "is_rounding", is_rounding)
+        made = []
+        monkeypatch.setattr(_lbfgs._Stage, "run", lambda stage, _, made=made: made.append(stage))
+        objective = well_conditioned(0)
+        result = make_solver("lbfgs").minimize(objective, start(objective), keep_going)
+        assert result.stop_reason is StopReason.PRECISION
+        counts.append(len(made))
+    assert counts == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("damping", "within", "progressed", "is_rounding", "expected"),
+    [
+        (0.1, True, True, False, 0.0),
+        (0.1, False, True, False, 0.03),
+        (0.1, False, False, True, 0.03),
+        (0.02, False, False, False, 0.2),
+        (1e-5, False, False, False, 0.03),
+        (0.5, False, False, False, 1.0),
+    ],
+)
+def test_damping_falls_with_progress_and_is_raised_without(
+    well_conditioned, damping, within, progressed, is_rounding, expected
+):
+    run = _lbfgs._Run(well_conditioned(0), 1e-6, 10, keep_going)
+    run._damping = damping
+    stage = SimpleNamespace(
+        is_within=lambda tol: within, progressed=progressed, is_rounding=is_rounding
+    )
+    assert run._next_damping(stage) == pytest.approx(expected)
 
 
 def test_a_class_that_became_improbable_for_its_own_row_does_not_end_the_run():

@@ -262,6 +262,20 @@ def test_steps_allow_for_the_noise_of_rows(make_objective, lam, layout):
         assert preconditioning.step_size(size) == pytest.approx(1 / (1 + noise / size), rel=1e-6)
 
 
+def test_steps_allow_for_the_noise_of_unequal_weights(make_objective):
+    """A batch's gradient has n s_i times that of a row."""
+    X, _ = make_problem(0, n=90)
+    s = np.repeat(np.random.default_rng(0).uniform(0, 1, size=30) ** 4, 3)  # of equal classes
+    objective = make_objective(X, np.arange(90) % 3, s, lam=0.0)
+    s = s / s.sum()
+    centred = X - s @ X
+    leverages = (centred @ np.linalg.inv((centred.T * s) @ centred) * centred).sum(axis=1)
+    noise = 90 * ((s * leverages) ** 2).sum() / (s @ leverages) + 90 * (s**2).sum()
+    preconditioning = Preconditioning(objective)
+    for size in (1, 20):
+        assert preconditioning.step_size(size) == pytest.approx(1 / (1 + noise / size), rel=1e-6)
+
+
 def test_batches_balance_the_curvature_and_the_noise(make_objective, monkeypatch):
     monkeypatch.setattr(_metric, "_AFFORDABLE", 0)
     X, y = make_problem(0, n=5000, p=30)
