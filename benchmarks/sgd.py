@@ -279,6 +279,8 @@ def main():
     if options.worker:
         worker(options.worker, options.batch)
         return
+    if not os.environ.get("SK_SOFTMAX_DATA"):
+        parser.error("set SK_SOFTMAX_DATA to the folder with fashion_mnist.npz")
     facts = {**versions(options), "repeats": options.repeats}
     medians, minimum = measure(options)
     report = {"environment": facts, "seconds_per_epoch": medians, "to_minimum": minimum}
