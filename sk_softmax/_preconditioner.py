@@ -30,7 +30,7 @@ certain and wrong they say how far Newton's step could be off, which curvature d
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import get_lapack_funcs
@@ -52,16 +52,16 @@ class ChangeOfVariables:
     objective : Objective
     apply, apply_transpose : callable
         The factor and its transpose for the coefficients, (K, p) to (K, p).
-    moments : Moments
-        Weights and means of the columns, by class or one for all.
+    weight, mean : ndarray of shape (K,); (K, p), or (1, p) for all classes
+        Weight of the rows for each class, and means of the columns.
     """
 
-    def __init__(self, objective, apply, apply_transpose, moments):
+    def __init__(self, objective, apply, apply_transpose, weight, mean):
         self._apply, self._apply_transpose = apply, apply_transpose
         self._n_features = objective.n_features
         self._fit_intercept = objective.fit_intercept
-        self._mean = moments.mean
-        self._intercept_scale = _inverse_sqrt(_gauge_factor(objective) * moments.weight)
+        self._mean = mean
+        self._intercept_scale = _inverse_sqrt(_gauge_factor(objective) * weight)
 
     def forward(self, V):
         """T v."""
@@ -90,13 +90,13 @@ def diagonal(curvature, theta, damping=DAMPING):
     at_start = np.outer(moments.residual, curvature.variance)
     variance = _damped(moments.variance, at_start, damping)
     weight = _damped(moments.weight, moments.residual, damping)
-    return of_variances(curvature.objective, replace(moments, weight=weight, variance=variance))
+    return of_variances(curvature.objective, weight, moments.mean, variance)
 
 
-def of_variances(objective, moments):
-    """From the diagonal of a Hessian whose `Moments` are given."""
-    scale = _inverse_sqrt(_gauge_factor(objective) * moments.variance + objective.lam)
-    return ChangeOfVariables(objective, lambda W: W * scale, lambda W: W * scale, moments)
+def of_variances(objective, weight, mean, variance):
+    """From the diagonal of a Hessian, given by what `Moments` hold."""
+    scale = _inverse_sqrt(_gauge_factor(objective) * variance + objective.lam)
+    return ChangeOfVariables(objective, lambda W: W * scale, lambda W: W * scale, weight, mean)
 
 
 def shared(curvature, theta, damping=DAMPING):
@@ -125,7 +125,8 @@ def shared(curvature, theta, damping=DAMPING):
         objective,
         lambda W: multiply(W, inverse),
         lambda W: multiply(W, inverse.T),
-        replace(moments, weight=weight),
+        weight,
+        moments.mean,
     )
 
 
@@ -158,7 +159,8 @@ def class_blocks(curvature, theta, damping=DAMPING):
         objective,
         lambda W: multiply(W, transposed),
         lambda W: multiply(W, inverses),
-        replace(moments, weight=weight),
+        weight,
+        moments.mean,
     )
 
 

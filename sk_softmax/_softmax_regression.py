@@ -105,7 +105,7 @@ class SoftmaxRegression(
         `learning_rate`; otherwise so many that the noise of their gradient limits the step as
         much as curvature does, between a 256th and a 32nd of the rows. In any case at least 8.
     momentum : float, default=0.0
-        Momentum of "sgd", in [0, 1).
+        Momentum of "sgd", in [0, 1), from step to step; then epochs have none of their own.
     nesterov : bool, default=False
         Whether momentum is Nesterov's.
     average : bool, default=False

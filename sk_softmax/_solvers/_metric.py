@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sk_softmax._blocks import slices, times_columns
-from sk_softmax._curvature import Curvature, Moments, rows_per_matrix
+from sk_softmax._curvature import Curvature, rows_per_matrix
 from sk_softmax._preconditioner import (
     RUNGS,
     Ladder,
@@ -119,7 +119,6 @@ class Preconditioning:
         shared = next(rung for rung in RUNGS if rung.name == "shared")
         self._is_shared = running is None and Ladder(objective).allows(shared, _AFFORDABLE)
         self._curvature = Curvature(objective)
-        self._curvature.variance  # noqa: B018  finds squares that overflow or vanish
         self._moments = running.at_start() if running else self._at_start()
         self._unscaled = self._metric()
         self._largest_curvature = (
@@ -285,8 +284,7 @@ def _largest_curvature(objective, moments):
 
     It starts along the gradient, which knows no order of classes or columns.
     """
-    weight = moments.weight
-    T = of_variances(objective, Moments(weight, weight, moments.mean, moments.second))
+    T = of_variances(objective, moments.weight, moments.mean, moments.second)
     rows = np.arange(0, objective.n_samples, max(1, objective.n_samples // 1024))
     theta = np.zeros(objective.shape)
     if objective.fit_intercept:

@@ -217,7 +217,6 @@ class _Epochs:
     def epoch(self):
         """One pass over the rows; its metrics."""
         state = self.state
-        previous = state.theta.copy()
         if self._automatic and self._options.momentum == 0:  # two momenta would add up
             self._extrapolate()
         before = state.copy() if self._automatic else None
@@ -238,7 +237,6 @@ class _Epochs:
             # Had the best epochs been an accident, they would stand in the way of all that follow.
             self._reached = loss if self._n_undone else min(self._reached, loss)
             self._good, self._n_undone = before, 0
-            self._previous = previous
             self.state.learning_rate = min(_RECOVERY * state.learning_rate, self._base)
         self.state.n_epochs = epoch + 1
         self.state.n_plateaus += not loss < self.best
@@ -251,14 +249,15 @@ class _Epochs:
         An epoch ends where it began in directions of much curvature, at the minimum but for noise.
         What is left of its way points along the others, in which it needs many more.
         """
-        if self._previous is None:
+        theta, previous = self.state.theta, self._previous
+        self._previous = theta.copy()
+        if previous is None:
             self._n_in_a_row = 0
             return
         self._n_in_a_row += 1
         share = min(self._n_in_a_row / (self._n_in_a_row + 3), _EPOCH_MOMENTUM)
         share *= min(self._factor / _SETTLED, 1.0)
-        theta = self.state.theta
-        theta += theta.dtype.type(share) * (theta - self._previous)
+        theta += theta.dtype.type(share) * (theta - previous)
 
     @property
     def has_settled(self):
