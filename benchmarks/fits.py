@@ -1,7 +1,9 @@
 """What a fit gives back, and how it is timed."""
 
+import signal
 import time
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,3 +28,19 @@ def timed_fit(function):
         seconds = time.perf_counter() - start
     said = [str(w.message) for w in caught if issubclass(w.category, UserWarning | RuntimeWarning)]
     return Fit(coef, intercept, seconds, said[0].splitlines()[0] if said else None)
+
+
+@contextmanager
+def time_limit(seconds):
+    """Raise TimeoutError in the main thread once it is back in Python after so many seconds."""
+
+    def stop(*_):
+        raise TimeoutError
+
+    previous = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
