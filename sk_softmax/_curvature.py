@@ -17,6 +17,7 @@ import numpy as np
 from scipy import sparse
 
 from sk_softmax._blocks import slices, times_rows
+from sk_softmax._hessian import PairSums
 from sk_softmax._objective import NOT_FINITE, TOO_SMALL
 from sk_softmax._softmax import softmax
 
@@ -179,6 +180,11 @@ class Curvature:
     def covariance(self):
         """The weighted covariance (p, p) of the columns: at zero theta, every class's."""
         return self._covariance(self.objective.s, self.mean, self.variance, 1)
+
+    @cached_property
+    def pair_sums(self):
+        """What the whole Hessian is made from."""
+        return PairSums(self)
 
     def moments(self, theta):
         """`Moments` at theta, in one pass over the rows."""

@@ -39,7 +39,7 @@ from sk_softmax._blocks import (
     times_transposed,
 )
 from sk_softmax._column_sums import ColumnSums
-from sk_softmax._softmax import cross_entropy
+from sk_softmax._softmax import cross_entropy, softmax
 
 # Bytes of X, logits and residuals that a block may span: its second product should still
 # find the rows of the first in the cache of one core.
@@ -105,7 +105,7 @@ class Objective:
         self.shape = (n_classes, self.n_features + fit_intercept)
         self.threads = threads
         self.work = self._work()
-        self._parts = self._split_rows()
+        self.parts = self._split_rows()
         self.column_sums = ColumnSums(X, n_classes, threads) if self.is_sparse else None
 
     def _work(self):
@@ -174,14 +174,14 @@ class Objective:
 
         A part is a list of ``(rows, X[rows])`` with slices of rows.
         """
-        totals, *others = self.threads.map(part_sums, self._parts)
+        totals, *others = self.threads.map(part_sums, self.parts)
         for sums in others:
             totals = tuple(total + part for total, part in zip(totals, sums, strict=True))
         return totals
 
     def unpack(self, theta):
         """Views ``W`` (K, p) and ``b`` (K,) of theta; b is None without an intercept."""
-        theta = theta.reshape(self.shape)
+        theta = theta.reshape(-1, self.shape[1])
         return theta[:, : self.n_features], theta[:, -1] if self.fit_intercept else None
 
     def targets(self, rows):
@@ -219,17 +219,25 @@ class Objective:
 
     def gains_along(self, step):
         """The most logits that a row's label gains on another class along a step, and loses."""
+
+        def gains(Z, rows):
+            margins = Z[self.y[rows], np.arange(Z.shape[1])] - Z
+            return max(margins.max(), 0.0), max(-margins.min(), 0.0)
+
+        return self._largest(gains, step)
+
+    def logit_range(self, step):
+        """The largest range, over the classes, of what a step adds to the logits of a row."""
+        return float(self._largest(lambda Z, rows: (np.ptp(Z, axis=0).max(),), step)[0])
+
+    def _largest(self, numbers, step):
+        """The largest of each of the `numbers(Z, rows)` that blocks of logits of a step yield."""
         logits = self.logits_at(step)
 
-        def extremes(blocks):
-            gain = loss = 0.0
-            for rows, X in blocks:
-                Z = logits(self.in_dtype(X))
-                gains = Z[self.y[rows], np.arange(Z.shape[1])] - Z
-                gain, loss = max(gain, gains.max()), max(loss, -gains.min())
-            return gain, loss
+        def part(blocks):
+            return np.max([numbers(logits(self.in_dtype(X)), rows) for rows, X in blocks], axis=0)
 
-        return np.max(self.threads.map(extremes, self._parts), axis=0)
+        return np.max(self.threads.map(part, self.parts), axis=0)
 
     @property
     def may_be_separated(self):
@@ -243,37 +251,75 @@ class Objective:
 
     def evaluate(self, theta):
         """The `Evaluation` at theta; all its parts are float64."""
-        logits = self._padded_logits_at(theta)
+
+        def residuals(Z, rows):
+            return cross_entropy(Z, self.y[rows], self.s[rows], self.label_smoothing)
+
         penalty, G = self._penalty(theta)
-        if self.is_sparse:
-            loss, accuracy = self._add_sparse_rows(logits, G)
-            return Evaluation(penalty + loss, G.ravel(), accuracy)
-
-        def part_sums(blocks):
-            loss, accuracy, G = 0.0, 0.0, np.zeros(self.shape)
-            for rows, X in blocks:
-                X = self.in_dtype(X)
-                sums = self._add_block(X, self.y[rows], self.s[rows], logits, G)
-                loss += sums[0]
-                accuracy += sums[1]
-            return loss, accuracy, G
-
-        loss, accuracy, G_loss = self.map_parts(part_sums)
+        sums, G_loss = self._row_sums(residuals, theta)
+        loss, accuracy = sums.tolist()
         G += G_loss
         return Evaluation(penalty + loss, G.ravel(), accuracy)
 
-    def _add_sparse_rows(self, logits, G):
-        """Add the gradient of all rows' loss to `G`; return the loss and the accuracy."""
+    def hessian_operator(self, theta):
+        """Function ``v -> H v`` of flat v, with the Hessian H of f at theta.
 
-        def residuals(rows, X):
-            Z = logits(self.in_dtype(X))
-            sums = cross_entropy(Z, self.y[rows], self.s[rows], self.label_smoothing)
-            return Z, (*sums, Z.sum(axis=1, dtype=np.float64))
+        A product is one pass over the rows, in which the logits at theta are computed again.
+        """
 
-        sums = self.column_sums.add(residuals, self.dtype, G[:, : self.n_features])
+        def product(v):
+            _, Hv = self._row_sums(self._curve, theta, v)
+            return (Hv + self._penalty(v)[1]).ravel()
+
+        return product
+
+    def _curve(self, Z, rows):
+        """Turn Z, the logits at theta and at v, into ``s (diag(p) - p p')`` times the latter."""
+        K = self.n_classes
+        P, D = softmax(Z[:K]), Z[K:]
+        D -= np.einsum("km,km->m", P, D)
+        np.multiply(P, D, out=Z[:K])
+        Z[:K] *= self.s[rows]
+        return ()
+
+    def _row_sums(self, kernel, *thetas):
+        """Sums of the numbers that a kernel yields, and ``sum_i r_i [x_i, 1]'`` (K, p + 1).
+
+        ``kernel(Z, rows)`` takes the logits at each theta, stacked, turns the first K rows of
+        them into the r_i and returns a tuple of numbers.
+        """
+        K, p = self.n_classes, self.n_features
+        logits = self._padded_logits_at(*thetas)
+        n_logits, n_padded = len(thetas) * K, padded_number(K)
+
+        def weights(rows, X):
+            Z = logits(X)
+            numbers = kernel(Z[:n_logits], rows)
+            Z[K:n_padded] = 0  # where they are logits at another theta
+            return Z, numbers
+
+        def part_sums(blocks):
+            G, totals = np.zeros(self.shape), 0.0
+            for rows, X in blocks:
+                X = self.in_dtype(X)
+                Z, numbers = weights(rows, X)
+                G[:, :p] += times_rows(Z[:n_padded], X)[:K]
+                if self.fit_intercept:
+                    G[:, -1] += Z[:K].sum(axis=1, dtype=np.float64)
+                totals = totals + np.array(numbers)
+            return totals, G
+
+        def sparse_weights(rows, X):
+            Z, numbers = weights(rows, self.in_dtype(X))
+            return Z[:K], (np.array(numbers), Z[:K].sum(axis=1, dtype=np.float64))
+
+        if not self.is_sparse:
+            return self.map_parts(part_sums)
+        G = np.zeros(self.shape)
+        sums = self.column_sums.add(sparse_weights, self.dtype, G[:, :p])
         if self.fit_intercept:
-            G[:, -1] += sum(residual for *_, residual in sums)
-        return sum(loss for loss, *_ in sums), sum(correct for _, correct, _ in sums)
+            G[:, -1] = sum(residual for _, residual in sums)
+        return sum(numbers for numbers, _ in sums), G
 
     def batch_value_and_gradient(self, theta, rows):
         """`value_and_gradient` estimated without bias from an array of `rows`.
@@ -292,9 +338,9 @@ class Objective:
         logits = self._padded_logits_at(theta)
         return lambda X: logits(X)[: self.n_classes]
 
-    def _padded_logits_at(self, theta):
-        """`logits_at` with rows of zeros below those that BLAS computes."""
-        W, b = self.unpack(theta)
+    def _padded_logits_at(self, *thetas):
+        """`logits_at`, stacked, with rows of zeros below those that BLAS computes."""
+        W, b = self.unpack(np.concatenate(thetas) if len(thetas) > 1 else thetas[0])
         K, p = W.shape
         if times_columns(K, self.X, self.dtype):
             padded = np.asfortranarray(W, dtype=self.dtype)

@@ -33,13 +33,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import get_lapack_funcs
 
 from sk_softmax._blocks import slices
 from sk_softmax._curvature import rows_per_matrix
-from sk_softmax._objective import CALL_WORK, NOT_FINITE
+from sk_softmax._factors import inverse_cholesky, inverse_sqrt
+from sk_softmax._hessian import FactorisedHessian
+from sk_softmax._objective import CALL_WORK
 
 DAMPING = 0.03
+# Evaluations of the objective that a matrix may cost at any time.
+CHEAP = 10
 # Numbers in a factor from which its product with a vector is shared out to threads.
 _THREADED_SIZE = 2**20
 
@@ -57,11 +60,12 @@ class ChangeOfVariables:
     """
 
     def __init__(self, objective, apply, apply_transpose, weight, mean):
+        self.shape = objective.shape
         self._apply, self._apply_transpose = apply, apply_transpose
         self._n_features = objective.n_features
         self._fit_intercept = objective.fit_intercept
         self._mean = mean
-        self._intercept_scale = _inverse_sqrt(_gauge_factor(objective) * weight)
+        self._intercept_scale = inverse_sqrt(gauge_factor(objective) * weight)
 
     def forward(self, V):
         """T v."""
@@ -95,7 +99,7 @@ def diagonal(curvature, theta, damping=DAMPING):
 
 def of_variances(objective, weight, mean, variance):
     """From the diagonal of a Hessian, given by what `Moments` hold."""
-    scale = _inverse_sqrt(_gauge_factor(objective) * variance + objective.lam)
+    scale = inverse_sqrt(gauge_factor(objective) * variance + objective.lam)
     return ChangeOfVariables(objective, lambda W: W * scale, lambda W: W * scale, weight, mean)
 
 
@@ -107,11 +111,11 @@ def shared(curvature, theta, damping=DAMPING):
     objective = curvature.objective
     moments, covariance = curvature.pooled(theta)
     weight = _damped(moments.weight, moments.residual, damping)
-    share = _gauge_factor(objective) * weight / weight.sum()
+    share = gauge_factor(objective) * weight / weight.sum()
     residual = moments.residual.sum().astype(objective.dtype)
     covariance = _damped(covariance, residual * curvature.covariance, damping)
-    inverse = _inverse_cholesky(covariance, objective.lam / share.mean())
-    scale = _inverse_sqrt(share)[:, np.newaxis]
+    inverse = inverse_cholesky(covariance, objective.lam / share.mean())
+    scale = inverse_sqrt(share)[:, np.newaxis]
     parts = slices(slice(0, len(inverse)), number=1 + inverse.size // _THREADED_SIZE)
 
     def multiply(W, matrix):
@@ -134,7 +138,7 @@ def class_blocks(curvature, theta, damping=DAMPING):
     """From the Hessian's diagonal blocks at theta, one (p, p) for each class."""
     objective = curvature.objective
     K, p = objective.n_classes, objective.n_features
-    gauge = _gauge_factor(objective)
+    gauge = gauge_factor(objective)
     moments, inverses = curvature.of_classes(theta)
     weight = _damped(moments.weight, moments.residual, damping)
     residual = moments.residual.astype(objective.dtype)
@@ -142,7 +146,7 @@ def class_blocks(curvature, theta, damping=DAMPING):
 
     def invert(k):
         block = _damped(inverses[k], residual[k] * at_start, damping)
-        inverses[k] = _inverse_cholesky(gauge * block, objective.lam)
+        inverses[k] = inverse_cholesky(gauge * block, objective.lam)
 
     objective.threads.map(invert, range(K), K * p**3)
     parts = slices(slice(0, K), number=min(K, 1 + inverses.size // _THREADED_SIZE))
@@ -166,27 +170,56 @@ def class_blocks(curvature, theta, damping=DAMPING):
 
 @dataclass(frozen=True)
 class Rung:
-    """A kind of change of variables; `n_matrices(K)` of (p, p) is what it must factorise."""
+    """A kind of change of variables.
+
+    `make(curvature, theta, damping)` makes one. `size(p, K)` is the number of numbers in its
+    factor, and `work(objective)` the multiplications to sum, factorise and invert it.
+    """
 
     name: str
     make: Callable
-    n_matrices: Callable
+    size: Callable
+    work: Callable
 
 
-RUNGS = (
-    Rung("diagonal", diagonal, lambda K: 0),
-    Rung("shared", shared, lambda K: 1),
-    Rung("class blocks", class_blocks, lambda K: K),
+def _work_of_matrices(n_matrices):
+    """Function from an objective to the multiplications that some (p, p) matrices take."""
+
+    def work(objective):
+        K, p = objective.n_classes, objective.n_features
+        number = n_matrices(K)
+        m = rows_per_matrix(objective, number) if number else 0
+        return number * ((m + p) * p**2 + CALL_WORK / 4)
+
+    return work
+
+
+def _work_of_hessian(objective):
+    """Multiplications for the pairs of classes, on all rows, and for one large matrix."""
+    K, q = objective.shape
+    return K * (K - 1) / 2 * objective.n_samples * q**2 + ((K - 1) * q) ** 3 + CALL_WORK
+
+
+def _whole(curvature, theta, damping=0.0):
+    """From the whole Hessian at theta: exact, so that steps can be limited without damping."""
+    return FactorisedHessian(curvature.pair_sums, theta)
+
+
+DIAGONAL = Rung("diagonal", diagonal, lambda p, K: 0, _work_of_matrices(lambda K: 0))
+SHARED = Rung("shared", shared, lambda p, K: p**2, _work_of_matrices(lambda K: 1))
+CLASS_BLOCKS = Rung(
+    "class blocks", class_blocks, lambda p, K: K * p**2, _work_of_matrices(lambda K: K)
 )
+WHOLE = Rung("hessian", _whole, lambda p, K: ((K - 1) * (p + 1)) ** 2, _work_of_hessian)
+RUNGS = (DIAGONAL, SHARED, CLASS_BLOCKS, WHOLE)
 
 
 class Ladder:
     """The rungs that the data's shape allows, from the cheapest to the best, and their cost.
 
-    Costs are in evaluations of the objective: two for the moments of the columns, and for
-    each matrix ``m p^2`` multiplications to sum it over m rows and about ``p^3`` to factorise
-    and invert it. Matrices may take `spare_bytes`. Two classes have the same block, which
-    they share.
+    Costs are in evaluations of the objective: two for the moments of the columns, and the work
+    of its matrices. These may take `spare_bytes`. Two classes have the same block, which they
+    share.
     """
 
     def __init__(self, objective):
@@ -194,10 +227,9 @@ class Ladder:
         self._objective = objective
         bytes_allowed = spare_bytes(objective)
         self._costs = {
-            rung: 2 + _matrix_work(objective, rung.n_matrices(K)) / objective.work
+            rung: 2 + rung.work(objective) / objective.work
             for rung in RUNGS
-            if rung.n_matrices(K) * p**2 * objective.dtype.itemsize <= bytes_allowed
-            and not (K == 2 and rung.n_matrices(K) == 2)
+            if 8 * rung.size(p, K) <= bytes_allowed and not (K == 2 and rung is CLASS_BLOCKS)
         }
 
     def cost(self, rung):
@@ -207,21 +239,23 @@ class Ladder:
     def cost_per_iteration(self, rung):
         """Evaluations that an iteration is worth: one, and the products with T and T'."""
         p, K = self._objective.n_features, self._objective.n_classes
-        products = p**2 * (40 * rung.n_matrices(K) + 2 * K) if rung.n_matrices(K) else 0
+        size = rung.size(p, K)
+        products = 40 * size + 2 * K * p**2 if size else 0
         return 1 + 2 * products / self._objective.work
 
     def first(self):
         """The best that costs few evaluations; at zero coefficients all classes share a matrix."""
-        return [r for r, cost in self._costs.items() if cost <= 10 and r.n_matrices(2) < 2][-1]
+        kinds = WHOLE, SHARED
+        return next((kind for kind in kinds if self.allows(kind, CHEAP)), DIAGONAL)
 
     def allows(self, rung, cost):
         """Whether the rung fits in memory and costs no more than so many evaluations."""
         return self._costs.get(rung, np.inf) <= cost
 
-    def above(self, rung):
-        """The next better rung, or None."""
-        better = [r for r in self._costs if r.n_matrices(2) > rung.n_matrices(2)]
-        return better[0] if better else None
+    def best_within(self, rung, cost):
+        """The best rung that costs no more than so many evaluations, at least the given one."""
+        better = [r for r in self._costs if self._costs[r] <= cost]
+        return max([rung, *better], key=RUNGS.index)
 
 
 def spare_bytes(objective):
@@ -229,50 +263,11 @@ def spare_bytes(objective):
     return max(2**28, objective.n_stored * objective.X.dtype.itemsize)
 
 
-def _matrix_work(objective, n_matrices):
-    """Multiplications to sum, factorise and invert some (p, p) matrices."""
-    if n_matrices == 0:
-        return 0
-    p = objective.n_features
-    return n_matrices * ((rows_per_matrix(objective, n_matrices) + p) * p**2 + CALL_WORK / 4)
-
-
 def _damped(curvature, at_start, damping):
     """A mixture of the curvature at theta and that at zero theta, by the weight of residuals."""
     return (1 - damping) * curvature + damping * at_start
 
 
-def _gauge_factor(objective):
+def gauge_factor(objective):
     """K / (K - 1)."""
     return objective.n_classes / (objective.n_classes - 1)
-
-
-def _inverse_sqrt(diagonal):
-    """``diagonal^-1/2``, and 0 where it is 0: what nothing depends on is left alone."""
-    if not np.isfinite(diagonal.sum()):  # its inverse would be zero, and so would every step
-        raise FloatingPointError(NOT_FINITE)
-    positive = diagonal > 0
-    return np.divide(1.0, np.sqrt(diagonal), out=np.zeros_like(diagonal), where=positive)
-
-
-def _inverse_cholesky(A, ridge):
-    """``L^-1`` with ``L L' = A + ridge I``; overwrites A.
-
-    Columns are scaled to a unit diagonal first. What rounding leaves indefinite gets as much
-    more on that diagonal as it takes.
-    """
-    diag = np.einsum("ii->i", A)  # a view
-    diag += A.dtype.type(ridge)
-    scale = _inverse_sqrt(diag)
-    A *= scale
-    A *= scale[:, np.newaxis]
-    potrf, trtri = get_lapack_funcs(("potrf", "trtri"), (A,))
-    jitter = 10 * np.finfo(A.dtype).eps
-    failed = True
-    while failed:
-        diag[:] = 1 + jitter
-        L, failed = potrf(A.T, lower=True, clean=True)  # A is symmetric; A.T needs no copy
-        jitter *= 10
-    inverse, _ = trtri(L, lower=True, overwrite_c=True)
-    inverse *= scale
-    return inverse

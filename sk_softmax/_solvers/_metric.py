@@ -13,13 +13,8 @@ import numpy as np
 
 from sk_softmax._blocks import slices, times_columns
 from sk_softmax._curvature import Curvature, rows_per_matrix
-from sk_softmax._preconditioner import (
-    RUNGS,
-    Ladder,
-    _gauge_factor,
-    _inverse_cholesky,
-    of_variances,
-)
+from sk_softmax._factors import inverse_cholesky
+from sk_softmax._preconditioner import SHARED, Ladder, gauge_factor, of_variances
 
 # Evaluations of the objective that a (p, p) matrix may cost: a third of 100 epochs.
 _AFFORDABLE = 30
@@ -116,8 +111,7 @@ class Preconditioning:
 
     def __init__(self, objective, running=None):
         self._objective = objective
-        shared = next(rung for rung in RUNGS if rung.name == "shared")
-        self._is_shared = running is None and Ladder(objective).allows(shared, _AFFORDABLE)
+        self._is_shared = running is None and Ladder(objective).allows(SHARED, _AFFORDABLE)
         self._curvature = Curvature(objective)
         self._moments = running.at_start() if running else self._at_start()
         self._unscaled = self._metric()
@@ -189,7 +183,7 @@ class Preconditioning:
 
     def _metric(self):
         """The `Metric` with the same steps for all classes."""
-        objective, gauge = self._objective, _gauge_factor(self._objective)
+        objective, gauge = self._objective, gauge_factor(self._objective)
         curvature = self._moments
         dtype = objective.dtype
         order = "C" if times_columns(objective.n_classes, objective.X, dtype) else "F"
@@ -226,7 +220,7 @@ class Preconditioning:
         """Curvature of the loss of some rows at the start, and the weights of these rows."""
         objective, moments, metric = self._objective, self._moments, self._unscaled
         mean = moments.mean[0].astype(objective.dtype)
-        weight = _gauge_factor(objective) * moments.weight
+        weight = gauge_factor(objective) * moments.weight
         scale = moments.weight.sum()  # of every class: weight / share
         if metric.matrix is None:
             scale = (metric.scale * weight).mean(axis=1)
@@ -234,16 +228,21 @@ class Preconditioning:
         m = rows_per_matrix(objective, 1)
         rows = np.arange(m) * objective.n_samples // m  # m of them, at equal steps
         leverages = np.empty(len(rows))
-        for chunk in slices(slice(0, len(rows)), size=_CHUNK_ROWS):
+
+        def fill(chunk):
             X = objective.in_dtype(objective.X[rows[chunk]])
             if objective.is_sparse and metric.matrix is None:
                 leverages[chunk] = X.power(2) @ scale  # not centred, lest it be dense
-                continue
+                return
             X = (X.toarray() if objective.is_sparse else X) - mean
             if metric.matrix is None:
                 leverages[chunk] = np.square(X) @ scale
             else:
                 leverages[chunk] = scale * np.einsum("ij,ij->i", X @ metric.matrix, X)
+
+        chunks = slices(slice(0, len(rows)), size=_CHUNK_ROWS)
+        work = len(rows) * objective.n_features * (1 if metric.matrix is None else len(mean))
+        objective.threads.map(fill, chunks, work)
         return leverages, objective.s[rows].astype(np.float64)
 
 
@@ -256,7 +255,7 @@ def _shared_factors(second, share, lam):
     overshoot: it is scaled down, as far as bounds on its largest eigenvalue ask for.
     """
     ridge = lam / share.mean()
-    inverse = _inverse_cholesky(second.copy(), ridge)
+    inverse = inverse_cholesky(second.copy(), ridge)
     matrix = inverse.T @ inverse
     variance = np.diagonal(second).astype(np.float64)[:, np.newaxis]
     wanted = share * variance + lam
