@@ -1,5 +1,6 @@
 """What every solver reports: during a run, and at its end."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -42,10 +43,15 @@ class IterationState:
 
 @dataclass(frozen=True)
 class SolverResult:
-    """Where a solver ended: parameters, objective, iterations done, and why it stopped."""
+    """Where a solver ended: parameters, objective, iterations done, and why it stopped.
+
+    `gap` is a bound on f - f*, infinite where none is known, and `gap_method` what it rests on.
+    """
 
     theta: np.ndarray
     value: float
     n_iter: int
     converged: bool
     stop_reason: StopReason
+    gap: float = math.inf
+    gap_method: str | None = None

@@ -23,14 +23,15 @@ class GapEstimate:
     gap : float
         The estimate.
     factor : float
-        The correction in it, at least one.
+        The correction in it, at least one, or `least_factor`.
     """
 
-    def __init__(self, value, raw, factor=1.0):
+    def __init__(self, value, raw, factor=1.0, least_factor=1.0):
+        self._least_factor = least_factor
         self._values, self._smooth = [value], [raw]
         self._logs = [math.log(max(raw, _TINY))]
-        self.factor = factor
-        self.gap = factor * raw
+        self.factor = max(factor, least_factor)
+        self.gap = self.factor * raw
 
     def add(self, value, raw):
         """Take in the objective and the raw estimate after an iteration."""
@@ -41,7 +42,7 @@ class GapEstimate:
         self._smooth.append(min(math.exp(sum(recent) / len(recent)), 4 * raw))
         past, present = self._smooth[self._past], self._smooth[-1]
         decrease = max(self._values[self._past] - value, 0.0)
-        self.factor = max(1.0, (decrease + present) / max(past, _TINY))
+        self.factor = max(self._least_factor, (decrease + present) / max(past, _TINY))
         self.gap = self.factor * present
 
     def iterations_to(self, target):
