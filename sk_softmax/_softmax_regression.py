@@ -34,6 +34,11 @@ from sk_softmax._validation import (
 
 _NOT_CONVERGED = {
     StopReason.MAX_ITER: "stopped after max_iter={n_iter} {unit}; increase max_iter or tol",
+    StopReason.NO_IMPROVEMENT: (
+        "lowers the training loss no further after {n_iter} {unit}, but an estimated {share:.2%} "
+        "or more of what the loss can fall by is left, as outlying rows, columns of very different "
+        'magnitudes, or too low a learning_rate may leave it; take solver="lbfgs"'
+    ),
     StopReason.PRECISION: (
         "can get no nearer to the minimum in floating point; increase tol, or scale the features"
     ),
@@ -83,10 +88,11 @@ class SoftmaxRegression(
         The share eps, in [0, 1), of the uniform distribution in the targets: a label stands
         for ``(1 - eps) onehot + eps / n_classes``.
     tol : float, default=1e-6
-        Relative distance to the minimum at which to stop. For "lbfgs" an estimate of
-        ``(f - f*) / abs(f*)``; "sgd" stops when its training loss has not fallen by this
-        fraction for `n_iter_no_change` epochs, while the schedule has little left to fall. None
-        to do `max_iter` iterations, or as many as floating point allows, without a warning.
+        Relative distance to the minimum at which to stop. "lbfgs" stops when a bound on
+        ``f - f*``, `gap_`, is at most ``tol * abs(f)``; "sgd" stops when its training loss has
+        not fallen by this fraction for `n_iter_no_change` epochs, while the schedule has little
+        left to fall, see also `converged_`. None to do `max_iter` iterations, or as many as
+        floating point allows, without a warning.
     max_iter : int, default=None
         Maximum number of iterations ("lbfgs") or epochs ("sgd"); None for 1000 and 100.
     learning_rate : float or "auto", default="auto"
@@ -145,6 +151,14 @@ class SoftmaxRegression(
     loss_ : float
         The objective reached, divided by C times the sum of the weights: mean cross-entropy
         plus penalty.
+    gap_ : float
+        For "lbfgs": a bound on what `loss_` is above its minimum, from the Newton decrement and
+        generalised self-concordance [5]_; infinite if none was found, as after `max_iter`
+        iterations. Where it is finite there is a minimum, also without a penalty.
+    gap_method_ : {"cholesky", "cg"} or None
+        What `gap_` rests on: the factorised Hessian of all rows, with which it is a theorem up to
+        rounding; or conjugate gradients, which estimate the Newton decrement and the largest
+        leverage of a row. None if `gap_` is infinite.
     n_iter_ : ndarray of shape (1,)
         Iterations or epochs done.
     n_features_in_ : int
@@ -154,7 +168,9 @@ class SoftmaxRegression(
     solver_ : {"lbfgs", "sgd"}
         The solver used.
     converged_ : bool
-        Whether `tol` was met.
+        Whether `tol` was met. For "sgd" also, by an estimate, whether no more than 1% is left of
+        what the loss falls by from the class frequencies alone to the minimum (or no more than
+        the fraction `tol` of the loss).
     stop_reason_ : str
         "tol", "max_iter", "precision" (floating point allows no further progress),
         "separable" (the minimum is at infinity), "no_improvement", "early_stopping",
@@ -162,8 +178,8 @@ class SoftmaxRegression(
     history_ : dict of ndarray
         Of the last `fit`. One entry per iteration or epoch under each key: "n_iter", "loss",
         "accuracy" on the training rows, weighted as they are in the loss, and "time" in
-        seconds since the start; for "lbfgs" also "gap", the estimate of f - f*,
-        "n_evaluations" so far, and the kind of "preconditioner"; for "sgd" "learning_rate".
+        seconds since the start; for "lbfgs" also "gap", an estimate of f - f* and at the end
+        `gap_`, "n_evaluations" so far, and the kind of "preconditioner"; for "sgd" "learning_rate".
         With rows held out also "validation_loss" and "validation_accuracy". Loss and accuracy
         of an epoch of "sgd" are means over its batches, each before its step. A row for which
         all classes are equally probable counts as wrong.
@@ -185,6 +201,8 @@ class SoftmaxRegression(
        Convergence Results and Optimal Averaging Schemes", ICML 2013, section 4.
     .. [4] A. Defazio, F. Bach, S. Lacoste-Julien, "SAGA: A Fast Incremental Gradient Method With
        Support for Non-Strongly Convex Composite Objectives", NIPS 2014.
+    .. [5] F. Bach, "Self-concordant analysis for logistic regression", Electronic Journal of
+       Statistics 4, 2010.
 
     Examples
     --------
@@ -447,6 +465,7 @@ class SoftmaxRegression(
         self.converged_ = result.converged
         self.stop_reason_ = str(result.stop_reason)
         self.history_ = recorder.history()
+        self._set_gap(result)
         vars(self).pop("batch_history_", None)
         if self.record_batches and self.solver_ == "sgd":
             self.batch_history_ = recorder.batch_history()
@@ -455,6 +474,15 @@ class SoftmaxRegression(
         if expected or result.stop_reason not in _NOT_CONVERGED:
             return None
         return self._complaint(result)
+
+    def _set_gap(self, result):
+        """What "lbfgs" proved of the distance to the minimum, also as its last entry in history."""
+        vars(self).pop("gap_", None)
+        vars(self).pop("gap_method_", None)
+        if self.solver_ == "lbfgs":
+            self.gap_, self.gap_method_ = result.gap, result.gap_method
+            if result.gap < np.inf and len(self.history_["gap"]):
+                self.history_["gap"][-1] = result.gap
 
     def _hold_out(self, data):
         """Rows to train on, and a `validation_fraction` of each class."""
@@ -490,7 +518,9 @@ class SoftmaxRegression(
     def _complaint(self, result):
         """What went wrong and what to do about it."""
         unit = "epochs" if self.solver_ == "sgd" else "iterations"
-        reason = _NOT_CONVERGED[result.stop_reason].format(n_iter=result.n_iter, unit=unit)
+        reason = _NOT_CONVERGED[result.stop_reason].format(**vars(result), unit=unit)
+        if self.solver_ == "sgd" and result.stop_reason is StopReason.MAX_ITER:
+            reason += ', or take solver="lbfgs"'
         return f"The solver {self.solver_!r} {reason}."
 
     def __setstate__(self, state):
@@ -519,6 +549,8 @@ def _best_of(objective, validation, result):
         result,
         theta=validation.best_theta,
         value=value,
+        gap=np.inf,
+        gap_method=None,
         converged=result.converged or stopped,
         stop_reason=StopReason.EARLY_STOPPING if stopped else result.stop_reason,
     )

@@ -7,13 +7,14 @@ from typing import ClassVar
 
 import numpy as np
 from scipy.linalg import get_blas_funcs
-from scipy.special import entr
 
 from sk_softmax._batches import Batches, Parameters
+from sk_softmax._objective import CALL_WORK
 from sk_softmax._preconditioner import spare_bytes
-from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
+from sk_softmax._solvers._base import IterationState, StopReason
 from sk_softmax._solvers._gradient_table import GradientTable
 from sk_softmax._solvers._metric import Preconditioning, RunningMoments
+from sk_softmax._solvers._remainder import checked, loss_at, null_loss, result_of
 from sk_softmax._solvers._schedules import SCHEDULES, Progress
 from sk_softmax._solvers._state import SGDState, Stream
 from sk_softmax._solvers._tally import Tally
@@ -59,7 +60,8 @@ class SGD:
     The run ends when the training loss has not improved by the fraction `tol` for
     `n_iter_no_change` epochs, and the schedule has brought the rate down. The training loss of an
     epoch is the mean over its batches, each taken just before its step: it costs no further pass
-    over the data.
+    over the data. It has converged if no more is left, by a `Remainder`, than 1% of what lies
+    between the loss of the class frequencies and the minimum.
     """
 
     tol: float | None
@@ -99,22 +101,14 @@ class SGD:
             if stop:
                 reason = StopReason.CALLBACK
                 break
-        theta = run.state.solution()
-        with _checked():
-            value, _ = objective.value_and_gradient(theta)
-        if reason is not StopReason.CALLBACK and objective.is_separated(value):
-            reason = StopReason.SEPARABLE
-        converged = reason is StopReason.NO_IMPROVEMENT
-        return SolverResult(theta, value, n_iter, converged, reason)
+        return result_of(objective, run, n_iter, reason, self.tol)
 
     def _prepare(self, objective, theta):
         """The epochs before the first."""
         objective = objective.by_rows()
-        with _checked():
-            start_loss, _ = objective.value_and_gradient(theta)
+        with checked():
             # A warm start may lose as much of what was gained before as of what it gains itself.
-            frequencies = objective.class_frequencies()
-            start_loss = max(start_loss, float(entr(frequencies).sum()))
+            start_loss = max(loss_at(objective, theta), null_loss(objective))
             if self.learning_rate == "auto":
                 working, preconditioning = _preconditioned(objective)
             else:
@@ -130,7 +124,7 @@ class SGD:
         working = objective.by_rows().astype(objective.float_dtype)
         running = preconditioning = None
         if self.learning_rate == "auto":
-            with _checked():
+            with checked():
                 running = RunningMoments.of(working, weight)
                 if stream is not None and stream.running is not None:
                     running = stream.running.joined_with(running)
@@ -140,7 +134,7 @@ class SGD:
         if self.schedule == "auto" and self.learning_rate == "auto":
             options = replace(self, schedule="inverse_scaling")  # a stream has no last epoch
         rows = np.arange(0, working.n_samples, max(1, working.n_samples // 1024))
-        with _checked():
+        with checked():
             start_loss, _ = working.batch_value_and_gradient(theta, rows)
         start_loss = max(start_loss, np.log(working.n_classes))
         run = _Epochs(options, working, preconditioning, start_loss, state)
@@ -213,6 +207,12 @@ class _Epochs:
             return float(self._options.learning_rate)
         step = self._preconditioning.step_size(self._batches.batch_size)
         return (1 - self._options.momentum) * step
+
+    @property
+    def evaluations(self):
+        """How many evaluations of the objective an epoch is worth, whose steps cost calls."""
+        work, n_steps = self._objective.work, self._objective.n_samples / self._batches.batch_size
+        return 1 + n_steps * CALL_WORK / work
 
     def epoch(self):
         """One pass over the rows; its metrics."""
@@ -287,7 +287,7 @@ class _Epochs:
         """A step for each batch of a permutation of the rows; the metrics."""
         state = self.state
         order = state.random_state.permutation(self._objective.n_samples)
-        with _checked():
+        with checked():
             metrics = self._descend(order, state.learning_rate * self._factor)
         if self._table is not None:
             self._table.complete()
@@ -391,8 +391,3 @@ def _adder_of_multiples(dtype):
     """Function that adds a multiple of one flat array to another, in one pass over them."""
     (axpy,) = get_blas_funcs(("axpy",), dtype=dtype)
     return lambda y, x, a: axpy(x, y, a=a)
-
-
-def _checked():
-    """Context of sums that may overflow: they are checked, and a divergence is reported as one."""
-    return np.errstate(over="ignore", invalid="ignore")
