@@ -5,7 +5,7 @@ import hypothesis
 import joblib
 import numpy as np
 import pytest
-from optimality import FACTOR, assert_optimal
+from optimality import assert_optimal
 from sklearn.utils import check_random_state
 
 from sk_softmax import SoftmaxRegression
@@ -40,7 +40,7 @@ def certified(request, monkeypatch):
         if self.stop_reason_ == "tol" and not self.early_stopping and _is_small(self, X):
             # Where all gaps are refused, what is left of one is rounding. Coefficients in float32
             # are rounded once more.
-            tol = 1e-4 if self.coef_.dtype == np.float32 else FACTOR * (self.tol or 1e-16)
+            tol = 1e-4 if self.coef_.dtype == np.float32 else self.tol or 1e-15
             assert_optimal(self, X, y, sample_weight, tol=tol)
         return self
 

@@ -97,11 +97,11 @@ def test_many_blocks_equal_one(make_objective, request, layout):
     X, y = make_problem(0, n=3000)
     X, s = LAYOUTS[layout](with_zeros(X)), random_weights(0, len(y))
     whole = make_objective(X, y, s)
-    assert [len(part) for part in whole._parts] == [1]
+    assert [len(part) for part in whole.parts] == [1]
     request.getfixturevalue("small_blocks")
     pieces = make_objective(X, y, s)
-    assert len(pieces._parts) > 1
-    assert all(len(part) > 1 for part in pieces._parts)
+    assert len(pieces.parts) > 1
+    assert all(len(part) > 1 for part in pieces.parts)
     theta = random_theta(0, whole).ravel()
     value, G = whole.value_and_gradient(theta)
     value_of_pieces, G_of_pieces = pieces.value_and_gradient(theta)
@@ -125,7 +125,7 @@ def test_any_number_of_threads_gives_the_same_bits(make_objective, layout, dtype
             theta = random_theta(0, objective).ravel()
             value, G = objective.value_and_gradient(theta)
             results.append((value, G.tobytes(), *(a.tobytes() for a in moments(objective, theta))))
-    assert len(objective._parts) > 1
+    assert len(objective.parts) > 1
     assert all(result == results[0] for result in results)
 
 
@@ -139,7 +139,7 @@ def test_rows_are_covered_once_for_any_shape(threads, monkeypatch):
             objective = Objective(
                 X, y, np.ones(n), n_classes=2, lam=0.0, fit_intercept=True, threads=threads
             )
-            blocks = [block for part in objective._parts for _, block in part]
+            blocks = [block for part in objective.parts for _, block in part]
             np.testing.assert_array_equal(np.concatenate(blocks), X)
 
 
@@ -221,7 +221,7 @@ def test_blocks_share_the_memory_of_the_data(make_objective, layout, index_dtype
         X.indices, X.indptr = X.indices.astype(index_dtype), X.indptr.astype(index_dtype)
     objective = make_objective(X, y)
     values = X.data if sparse.issparse(X) else X
-    blocks = [block for part in objective._parts for _, block in part]
+    blocks = [block for part in objective.parts for _, block in part]
     assert len(blocks) > 1
     for block in blocks:
         assert np.shares_memory(block.data if sparse.issparse(block) else block, values)
@@ -320,3 +320,20 @@ def test_only_columns_that_lie_side_by_side_are_copied_to_rows(make_objective, l
         )
     else:
         assert by_rows is objective
+
+
+@pytest.mark.parametrize("C", [1.0, 0.01])
+@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("n_classes", [2, 3, 5])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_products_with_the_hessian_are_differences_of_gradients(
+    make_objective, C, layout, n_classes, fit_intercept
+):
+    X, y = make_problem(0, n_classes=n_classes)
+    objective = make_objective(layout(X), y, lam=1 / C, fit_intercept=fit_intercept)
+    theta, v = np.random.default_rng(0).standard_normal((2, objective.shape[0], objective.shape[1]))
+    ahead, behind = (
+        objective.value_and_gradient((theta + h * v).ravel())[1] for h in (1e-5, -1e-5)
+    )
+    product = objective.hessian_operator(theta.ravel())(v.ravel())
+    np.testing.assert_allclose(product, (ahead - behind) / 2e-5, rtol=1e-6, atol=1e-9)

@@ -74,16 +74,25 @@ def test_it_knows_a_minimum_in_closed_form():
 
 
 def test_every_fit_of_every_test_is_certified(monkeypatch):
-    """Were a gap of zero reported at once, no test that fits would pass."""
+    """Were a bound of zero reported at once, no test that fits would pass."""
     X, y = make_problem(0)
-    never = property(lambda estimate: 0.0, lambda estimate, gap: None)
-    monkeypatch.setattr(GapEstimate, "gap", never, raising=False)
+    monkeypatch.setattr("sk_softmax._solvers._bound.self_concordant_bound", lambda *_: 0.0)
+    monkeypatch.setattr(GapEstimate, "gap", property(lambda *_: 0.0, lambda *_: None), False)
     with pytest.raises(AssertionError, match="Certificate"):
         SoftmaxRegression("lbfgs").fit(X, y)
 
 
 @pytest.mark.uncertified
 def test_a_test_may_do_without(monkeypatch):
-    never = property(lambda estimate: 0.0, lambda estimate, gap: None)
-    monkeypatch.setattr(GapEstimate, "gap", never, raising=False)
+    monkeypatch.setattr("sk_softmax._solvers._bound.self_concordant_bound", lambda *_: 0.0)
+    monkeypatch.setattr(GapEstimate, "gap", property(lambda *_: 0.0, lambda *_: None), False)
     assert SoftmaxRegression("lbfgs").fit(*make_problem(0)).n_iter_[0] == 0
+
+
+@pytest.mark.uncertified
+def test_an_estimate_that_is_too_small_does_not_end_a_fit(monkeypatch):
+    """The bound does not rest on the estimate."""
+    monkeypatch.setattr(GapEstimate, "gap", property(lambda *_: 0.0, lambda *_: None), False)
+    X, y = make_problem(0)
+    model = SoftmaxRegression("lbfgs").fit(X, y)
+    assert_optimal(model, X, y, tol=model.tol)

@@ -18,9 +18,6 @@ from sk_softmax import SoftmaxRegression
 
 pytestmark = pytest.mark.uncertified  # these tests do it themselves, with bounds of their own
 TOL = 1e-6
-# A model that says it converged is as near to the minimum as USUAL times `tol`, but for less than
-# SELDOM of the problems, and always as near as FACTOR times `tol`.
-USUAL, SELDOM, FACTOR = 10, 0.02, 1000
 # The deep profile generates columns with heavier tails too.
 DEEP = settings().max_examples > 1000
 
@@ -37,10 +34,11 @@ def fit(problem, X=None, y=None, s=None, **parameters):
 def assert_same_minimum(model, other):
     """Two fits of one objective: the same loss, as far as both claim to know it."""
     if model.converged_ and other.converged_:
-        allowed = 2 * FACTOR * TOL * abs(model.loss_) + 1e-12
+        allowed = TOL * abs(model.loss_) * (1 + 1e-6) + 1e-12
         assert abs(model.loss_ - other.loss_) <= allowed
 
 
+@settings(max_examples=max(300, settings().max_examples))
 @given(problems(heavy=DEEP))
 def test_a_model_that_says_it_converged_is_near_the_minimum(problem):
     model = fit(problem)
@@ -48,29 +46,10 @@ def test_a_model_that_says_it_converged_is_near_the_minimum(problem):
         assert model.stop_reason_ in ("precision", "separable", "max_iter")
         return
     found = certify(model, problem.X, problem.y, problem.s)
-    allowed = FACTOR * TOL * abs(found.value) + found.rounding
+    allowed = TOL * abs(found.value) + found.rounding
     # The units of columns are such that only some gaps can be proven, see `Certificate`.
     assert min(found.gap, found.distance) <= allowed
-    assert found.decrement <= FACTOR * TOL * abs(found.value) + found.decrement_rounding
-
-
-def test_few_models_that_converged_are_far_from_the_minimum():
-    far, converged = 0, 0
-
-    @settings(max_examples=3000 if DEEP else 300)
-    @given(problems(heavy=DEEP))
-    def count(problem):
-        nonlocal far, converged
-        model = fit(problem)
-        if model.converged_:
-            found = certify(model, problem.X, problem.y, problem.s)
-            allowed = USUAL * TOL * abs(found.value) + found.rounding
-            converged += 1
-            far += min(found.gap, found.distance) > allowed
-
-    count()
-    assert converged > 200
-    assert far <= SELDOM * converged
+    assert found.decrement <= TOL * abs(found.value) * (1 + 1e-3) + found.decrement_rounding
 
 
 @given(problems(heavy=DEEP), containers(), labels())
@@ -135,7 +114,7 @@ def test_sgd_is_finite_and_no_worse_than_its_start(problem):
     assert model.loss_ <= start * (1 + 1e-3)
     best = fit(problem)
     if best.converged_:
-        assert best.loss_ <= model.loss_ * (1 + FACTOR * TOL) + 1e-12
+        assert best.loss_ <= model.loss_ * (1 + TOL) + 1e-12
 
 
 @given(problems(heavy=DEEP, finite_C=True))
@@ -154,8 +133,8 @@ def test_a_larger_C_never_fits_worse(problem):
     models = [fit(problem, C=C, tol=tol) for C in (0.1 * problem.C, problem.C)]
     if all(model.converged_ for model in models):
         # f curves by at least lam = 1 / (C S): within a gap of tol f no W is farther from the
-        # minimum than this. Ten times the gap, for it is estimated.
+        # minimum than this.
         S = len(problem.y) if problem.s is None else problem.s.sum()
-        off = [np.sqrt(2 * 10 * tol * model.loss_ * model.C * S) for model in models]
+        off = [np.sqrt(2 * tol * model.loss_ * model.C * S) for model in models]
         norms = [np.linalg.norm(model.coef_) for model in models]
         assert norms[0] - off[0] <= norms[1] + off[1]

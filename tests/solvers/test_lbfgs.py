@@ -9,7 +9,6 @@ from sklearn.datasets import load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 
 from sk_softmax import SoftmaxRegression
-from sk_softmax._preconditioner import _damped as damped
 from sk_softmax._solvers import StopReason, _lbfgs
 
 SEEDS = range(3)
@@ -67,7 +66,7 @@ def test_tol_bounds_the_relative_distance_to_the_minimum(
     result = make_solver("lbfgs", tol=tol).minimize(objective, start(objective), keep_going)
     assert result.converged
     assert result.stop_reason is StopReason.TOL
-    assert result.value - minimum(objective).value <= GAP_FACTOR * tol * result.value
+    assert result.value - minimum(objective).value <= tol * result.value + 1e-15
 
 
 def test_a_looser_tol_stops_earlier(well_conditioned, make_solver):
@@ -110,7 +109,7 @@ def test_the_result_belongs_together(make_objective, make_solver):
     assert states[-1].metrics["gap"] <= 1e-8 * result.value
 
 
-@pytest.mark.parametrize("last", [1, 3, 15])
+@pytest.mark.parametrize("last", [1, 3, 9])
 def test_on_iteration_can_stop_it(make_objective, make_solver, last):
     X, y = load_wine(return_X_y=True)
     objective = make_objective(X, y, lam=1e-3)
@@ -290,17 +289,17 @@ def test_scipy_minimises_a_function_with_its_own_gradient(
         assert up + down - 2 * value == pytest.approx(curvature, rel=1e-2)
         return scipy_minimize(function, u, **parameters)
 
-    monkeypatch.setattr("sk_softmax._solvers._lbfgs.minimize", checked_minimize)
+    monkeypatch.setattr("sk_softmax._solvers._stage.minimize", checked_minimize)
     make_solver("lbfgs", tol=1e-20).minimize(objective, theta, keep_going)
     np.testing.assert_allclose(starts, [[0, 1]] * len(starts), atol=1e-12)
 
 
 def test_evaluations_are_counted(make_objective, make_solver, fail_at_call):
     calls = fail_at_call("evaluate", np.inf, None)
-    X, y = load_wine(return_X_y=True)
+    X, y = make_problem(0, n=2000, p=30, n_classes=20)
     objective = make_objective(X, y, lam=1e-5)
     states = []
-    solver = make_solver("lbfgs", tol=1e-20)
+    solver = make_solver("lbfgs", tol=1e-12)
     solver.minimize(objective, start(objective), lambda state: states.append(state))
     assert len({state.metrics["preconditioner"] for state in states}) > 1  # stages, too
     counts = [state.metrics["n_evaluations"] for state in states]
@@ -315,7 +314,7 @@ def test_evaluations_are_counted(make_objective, make_solver, fail_at_call):
 def test_a_stage_that_gets_nowhere_is_followed_by_another(
     well_conditioned, make_solver, monkeypatch, n_failures, reason
 ):
-    """Twice, with more damping; a third one in a row is the end of the arithmetic."""
+    """Twice; a third one in a row is the end of the arithmetic."""
     failures = iter(range(n_failures))
 
     def failing_minimize(function, u, **parameters):
@@ -323,56 +322,29 @@ def test_a_stage_that_gets_nowhere_is_followed_by_another(
             return scipy_minimize(function, u, **parameters)
         return OptimizeResult(x=u, status=2)  # as after a line search without success
 
-    dampings = []
-
-    def spy(curvature, at_start, damping):
-        if np.ndim(curvature) == 2:  # that of a matrix, not of weights
-            dampings.append(damping)
-        return damped(curvature, at_start, damping)
-
-    monkeypatch.setattr("sk_softmax._solvers._lbfgs.minimize", failing_minimize)
-    monkeypatch.setattr("sk_softmax._preconditioner._damped", spy)
+    monkeypatch.setattr("sk_softmax._solvers._stage.minimize", failing_minimize)
     objective = well_conditioned(0)
     result = make_solver("lbfgs", tol=1e-10).minimize(objective, start(objective), keep_going)
     assert result.stop_reason is reason
     assert result.converged == (reason is StopReason.TOL)
-    assert 0 < dampings[0] < dampings[1] <= 1
-    if n_failures > 1:
-        assert dampings[1] <= dampings[2] <= 1
-
-
-def test_two_stages_lost_to_rounding_are_the_end(well_conditioned, make_solver, monkeypatch):
-    counts = []
-    for is_rounding in (True, False):
-        monkeypatch.setattr(_lbfgs._Stage, "is_rounding", is_rounding)
-        made = []
-        monkeypatch.setattr(_lbfgs._Stage, "run", lambda stage, _, made=made: made.append(stage))
-        objective = well_conditioned(0)
-        result = make_solver("lbfgs").minimize(objective, start(objective), keep_going)
-        assert result.stop_reason is StopReason.PRECISION
-        counts.append(len(made))
-    assert counts == [2, 3]
 
 
 @pytest.mark.parametrize(
-    ("damping", "within", "progressed", "is_rounding", "expected"),
+    ("damping", "progressed", "is_rounding", "expected"),
     [
-        (0.1, True, True, False, 0.0),
-        (0.1, False, True, False, 0.03),
-        (0.1, False, False, True, 0.03),
-        (0.02, False, False, False, 0.2),
-        (1e-5, False, False, False, 0.03),
-        (0.5, False, False, False, 1.0),
+        (0.1, True, False, 0.03),
+        (0.1, False, True, 0.03),
+        (0.02, False, False, 0.2),
+        (1e-5, False, False, 0.03),
+        (0.5, False, False, 1.0),
     ],
 )
 def test_damping_falls_with_progress_and_is_raised_without(
-    well_conditioned, damping, within, progressed, is_rounding, expected
+    well_conditioned, damping, progressed, is_rounding, expected
 ):
     run = _lbfgs._Run(well_conditioned(0), 1e-6, 10, keep_going)
     run._damping = damping
-    stage = SimpleNamespace(
-        is_within=lambda tol: within, progressed=progressed, is_rounding=is_rounding
-    )
+    stage = SimpleNamespace(progressed=progressed, is_rounding=is_rounding)
     assert run._next_damping(stage) == pytest.approx(expected)
 
 

@@ -1,4 +1,5 @@
 import contextlib
+import re
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from sk_softmax._batches import Batch
 from sk_softmax._solvers import StopReason, _sgd
 from sk_softmax._solvers._gradient_table import GradientTable
 from sk_softmax._solvers._metric import Preconditioning
+from sk_softmax._solvers._remainder import remainder
 
 DATA = {
     "iris": load_iris,
@@ -166,13 +168,18 @@ def test_it_stops_when_the_loss_stops_falling(patience):
     X, y = make_problem(0)
     model = SoftmaxRegression(
         "sgd", tol=1e-3, learning_rate=1e-9, batch_size=len(y), n_iter_no_change=patience
-    ).fit(X, y)
+    )
+    with pytest.warns(
+        ConvergenceWarning, match=r"an estimated (99\.\d+|100\.0+)% .* solver=\"lbfgs\""
+    ):
+        model.fit(X, y)
     # The first epoch sets the mark, none of those that follow gets below it.
     np.testing.assert_array_equal(model.n_iter_, [1 + patience])
     assert model.stop_reason_ == "no_improvement"
-    assert model.converged_
+    assert not model.converged_  # it never left the start
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(("C", "tol"), [(0.05, 1e-6), (1.0, 1e-6), (1.0, 0.01)])
 def test_it_goes_on_while_the_loss_falls_by_tol(C, tol):
     X, y = make_problem(0)
@@ -210,7 +217,7 @@ def test_on_iteration_can_stop_it(make_objective, make_solver):
     assert result.stop_reason is StopReason.CALLBACK
     assert not result.converged
     value, _ = objective.value_and_gradient(result.theta)
-    assert result.value == value
+    assert result.value == pytest.approx(value, rel=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -605,17 +612,83 @@ def test_a_plateau_of_noise_does_not_end_the_run(seed, n):
     assert model.loss_ - best.loss_ < 0.01 * (start - best.loss_)
 
 
+def one_far_value(seed=0, far=1e4):
+    rng = np.random.default_rng(seed)
+    y = np.repeat([0, 1, 2], 200)
+    X = rng.normal(size=(600, 2)) + 2 * np.column_stack([y == 1, y == 2])
+    X[0, 0] = far
+    return X, y
+
+
+def sentinel(seed=1, n=10_000, far=1e5):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 2))
+    y = (2 * X[:, 0] + rng.logistic(size=n) > 0).astype(int)
+    X[0, 0], y[0] = far, 1
+    return X, y
+
+
+@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("make", [one_far_value, sentinel])
+def test_a_far_value_that_holds_the_fit_up_is_said(layout, make):
+    """8% and all of the way were left, and it said that it had converged."""
+    X, y = make()
+    model = SoftmaxRegression("sgd", random_state=0)
+    with pytest.warns(ConvergenceWarning, match="of what the loss can fall by is left") as record:
+        model.fit(layout(X), y)
+    assert not model.converged_
+    assert model.stop_reason_ == "no_improvement"
+    assert 'solver="lbfgs"' in str(record[0].message)
+    said = float(re.search(r"estimated ([\d.]+)%", str(record[0].message)).group(1)) / 100
+    assert said == pytest.approx(distance(model, X, y), rel=0.1)
+
+
+@pytest.mark.parametrize("budget", [0, 1000])
+@pytest.mark.parametrize(("distance", "is_certain"), [(0.03, True), (0.1, True), (3.0, False)])
+def test_the_remainder_is_the_distance_to_the_minimum(make_objective, budget, distance, is_certain):
+    X, y = make_problem(0, n=500)
+    model = SoftmaxRegression("lbfgs", tol=1e-12).fit(X, y)
+    objective = make_objective(X, y, lam=1 / len(y))
+    theta = np.column_stack([model.coef_, model.intercept_])
+    step = np.random.default_rng(0).standard_normal(theta.shape)
+    theta += distance * (step - step.mean(axis=0)) / np.linalg.norm(step)
+    value, _ = objective.value_and_gradient(theta.ravel())
+    left = remainder(objective, theta.ravel(), budget)
+    if is_certain or budget:  # which allows for steps to where it is
+        assert left.is_certain
+        assert left.amount == pytest.approx(value - model.loss_, rel=0.15)
+    else:
+        assert not left.is_certain
+
+
+def test_it_says_that_some_classes_are_separated():
+    """Hyperplanes separate one of three classes of iris, and SGD said that it had converged."""
+    model = SoftmaxRegression("sgd", C=np.inf, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="minimum is at infinity"):
+        model.fit(*load_iris(return_X_y=True))
+    assert model.stop_reason_ == "separable"
+    assert not model.converged_
+
+
+def test_classes_that_overlap_are_not_separated():
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxRegression("sgd", C=np.inf, random_state=0).fit(X[50:], y[50:])
+    assert model.stop_reason_ == "no_improvement"
+    assert model.converged_
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("schedule", ["constant", "adaptive", "cosine"])
 def test_a_plateau_at_a_rate_that_has_settled_ends_it(schedule):
     X, y = make_problem(0)
     parameters = {"learning_rate": 0.01, "batch_size": 80, "schedule": schedule, "max_iter": 400}
     model = SoftmaxRegression("sgd", tol=1e-3, **parameters).fit(X, y)
-    assert model.converged_
     assert model.stop_reason_ == "no_improvement"
     rate = model.history_["learning_rate"]
     assert rate[-5] <= 0.1 * rate[0] or schedule != "cosine"
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(
     ("schedule", "max_iter", "first"),
     [

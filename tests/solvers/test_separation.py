@@ -1,0 +1,82 @@
+"""Separation without a penalty, against an exact linear program."""
+
+import warnings
+
+import numpy as np
+import pytest
+from reference import make_problem
+from scipy.optimize import linprog
+from sklearn.exceptions import ConvergenceWarning
+
+from sk_softmax import SoftmaxRegression
+
+
+def is_separable(X, y):
+    """Whether some coefficients give no row's label less than another class, and some more."""
+    X = X - X.mean(axis=0)
+    A = np.column_stack([X / np.maximum(np.abs(X).max(axis=0), 1e-300), np.ones(len(X))])
+    K = y.max() + 1
+    margins = [
+        np.kron(np.eye(K)[label] - np.eye(K)[k], row)
+        for row, label in zip(A, y, strict=True)
+        for k in range(K)
+        if k != label
+    ]
+    margins = np.array(margins)
+    found = linprog(-margins.sum(axis=0), -margins, np.zeros(len(margins)), bounds=(-1, 1))
+    assert found.status == 0
+    return -found.fun > 1e-7
+
+
+def fitted(X, y, **parameters):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return SoftmaxRegression("lbfgs", C=np.inf, **parameters).fit(X, y)
+
+
+def table(seed):
+    """Few rows, rare indicators, counts: about half of these tables are separable in part."""
+    rng = np.random.default_rng(seed)
+    n, K = int(rng.integers(60, 250)), int(rng.integers(2, 5))
+    X = np.column_stack(
+        [
+            rng.normal(1e3, 5, size=n),
+            rng.poisson(1, size=n),
+            rng.random(n) < 0.3,
+            rng.random(n) < 0.04,
+        ]
+    )
+    logits = rng.standard_normal((4, K)) * rng.choice([0.1, 0.3, 1])
+    Z = (X - X.mean(axis=0)) / np.maximum(X.std(axis=0), 1e-3) @ logits
+    y = (Z + rng.gumbel(size=(n, K))).argmax(axis=1)
+    return X, np.unique(y, return_inverse=True)[1]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_it_is_what_the_linear_program_says(seed):
+    X, y = table(seed)
+    if y.max() == 0:
+        return
+    assert (fitted(X, y).stop_reason_ == "separable") == is_separable(X, y)
+
+
+def test_both_kinds_of_tables_occur():
+    kinds = [is_separable(*table(seed)) for seed in range(60) if table(seed)[1].max() > 0]
+    assert 10 < sum(kinds) < len(kinds) - 10
+
+
+@pytest.mark.parametrize("far", [1e3, 1e5, 1e8])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_far_row_is_not_separation(far, n_classes):
+    """Its label gains a million times what the others lose, for as long as it is in doubt."""
+    X, y = make_problem(0, n=1000, n_classes=n_classes)
+    X[0, 0], y[0] = far, 1
+    model = fitted(X, y)
+    assert model.stop_reason_ == "tol"
+    assert model.gap_method_ == "cholesky"
+
+
+def test_soft_targets_are_not_asked():
+    X, y = make_problem(0)
+    Q = 0.9 * np.eye(3)[y] + 0.1 / 3
+    assert fitted(X, Q).stop_reason_ == "tol"

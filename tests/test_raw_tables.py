@@ -1,0 +1,77 @@
+"""No fit says that it converged and is farther from the minimum than `tol`: on raw tables."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optimality import certify
+from raw_tables import far_row, magnitudes, raw_tables, sentinel
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+
+from sk_softmax import SoftmaxRegression
+
+pytestmark = pytest.mark.uncertified  # these tests do it themselves, without room for errors
+GENERATORS = {
+    "magnitudes": magnitudes,
+    "magnitudes and another": lambda seed: magnitudes(seed, two_columns=True),
+    "far row": far_row,
+    "sentinel": sentinel,
+}
+SEEDS = range(100)
+
+
+def fit(X, y, **parameters):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return SoftmaxRegression("lbfgs", **parameters).fit(X, y)
+
+
+def assert_within(model, X, y, tol):
+    """F is within `tol` of the minimum, up to the rounding of the test's own sums."""
+    found = certify(model, X, y)
+    allowed = tol * abs(found.value)
+    assert min(found.gap, found.distance) <= allowed + found.rounding, found
+    assert found.decrement <= allowed * (1 + 1e-3) + found.decrement_rounding, found
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("C", [0.01, 1.0, 100.0, 1e4])
+@pytest.mark.parametrize("tol", [1e-6, 1e-10])
+def test_every_fit_reaches_the_minimum(name, C, tol):
+    for seed in SEEDS:
+        X, y = GENERATORS[name](seed)
+        model = fit(X, y, C=C, tol=tol)
+        assert model.stop_reason_ == "tol", seed
+        assert_within(model, X, y, tol)
+
+
+@pytest.mark.parametrize("tol", [1e-6, 1e-10])
+def test_a_far_value_leaves_the_minimum_without_a_penalty(tol):
+    for seed in SEEDS:
+        X, y = sentinel(seed)
+        model = fit(X, y, C=np.inf, tol=tol)
+        assert model.stop_reason_ == "tol"
+        assert_within(model, X, y, tol)
+
+
+@pytest.mark.parametrize("far", [1e5, 1e8, 1e12])
+@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array, np.float32])
+def test_one_far_value_does_not_turn_the_model_into_a_coin(far, layout):
+    X, y = sentinel(1, n=10_000, far=far)
+    model = fit(layout(X), y)
+    # A value of 1e12 turns rounding errors of its coefficient into logits: nothing is proven then.
+    assert model.stop_reason_ == "tol" or (far == 1e12 and model.stop_reason_ == "precision")
+    assert model.score(X, y) > 0.77
+
+
+@given(raw_tables(), st.sampled_from([0.01, 1.0, 100.0, 1e4, np.inf]))
+def test_what_is_said_of_raw_columns_is_true(table, C):
+    X, y = table
+    model = fit(X, y, C=C)
+    if model.converged_:
+        assert_within(model, X, y, model.tol)
+    else:
+        assert model.stop_reason_ in ("separable", "precision")
