@@ -26,6 +26,7 @@ BATCHES = (1, 8, 32, 256, 1024)
 RATE = 0.1
 EPOCHS = {1: 1, 8: 1, 32: 3, 256: 5, 1024: 5}
 MINIMUM = 0.34989280574  # of Fashion-MNIST / 255 at C = 1
+WHOLE_EPOCHS, WHOLE_BATCHES = 5, (32, 256)
 LENGTHS = (3, 10, 30, 40, 60, 100)
 
 
@@ -103,6 +104,29 @@ def torch_loop(X, y, batch_size, epochs):
                     step.step()
             seconds.append((time.perf_counter() - start) / epochs * len(y) / n)
     return min(seconds)
+
+
+def whole_fits(X, y, batch_size, epochs):
+    """Seconds of fits of `epochs` epochs with set-up and end: ours and MLPClassifier's."""
+    from sklearn.neural_network import MLPClassifier
+
+    from sk_softmax import SoftmaxRegression
+
+    models = {
+        "SoftmaxRegression": SoftmaxRegression(
+            "sgd", learning_rate=RATE, batch_size=batch_size, max_iter=epochs, tol=None
+        ),
+        "MLPClassifier": MLPClassifier(
+            (), solver="sgd", momentum=0, learning_rate_init=RATE, alpha=1 / len(y),
+            batch_size=batch_size, max_iter=epochs, n_iter_no_change=epochs + 1,
+        ),
+    }  # fmt: skip
+    seconds = {}
+    for name, model in models.items():
+        start = time.perf_counter()
+        model.fit(X, y)
+        seconds[name] = time.perf_counter() - start
+    return seconds
 
 
 CONTENDERS = {
@@ -204,7 +228,9 @@ def worker(name, batch_size):
     """Measure one contender in this process and print the result."""
     warnings.simplefilter("ignore")
     X, y = load()
-    if batch_size:
+    if name == "whole fits":
+        print(json.dumps(whole_fits(X, y, batch_size, WHOLE_EPOCHS)))
+    elif batch_size:
         print(json.dumps(CONTENDERS[name][0](X, y, batch_size, EPOCHS[batch_size])))
     else:
         run = torch_to_minimum(X, y) if name == "PyTorch" else times_to_minimum(name, X, y)
@@ -228,7 +254,11 @@ def measure(options):
             for m in batches:
                 seconds.setdefault(name, {}).setdefault(m, []).append(run(name, m))
     medians = {n: {m: float(np.median(t)) for m, t in by.items()} for n, by in seconds.items()}
-    return medians, {name: run(name, 0) for name in CONTENDERS}
+    whole = {}
+    for m in WHOLE_BATCHES:
+        runs = [run("whole fits", m) for _ in range(options.repeats)]
+        whole[m] = {name: float(np.median([r[name] for r in runs])) for name in runs[0]}
+    return medians, whole, {name: run(name, 0) for name in CONTENDERS}
 
 
 def versions(options):
@@ -246,8 +276,8 @@ def versions(options):
     return facts
 
 
-def table(facts, medians, minimum):
-    """Markdown of both tables."""
+def table(facts, medians, whole, minimum):
+    """Markdown of the tables."""
     lines = [", ".join(f"{k} {v}" for k, v in facts.items()), "",
              "Milliseconds per epoch of Fashion-MNIST (60000 x 784, float32), medians", "",
              "| | " + " | ".join(f"batch {m}" for m in BATCHES) + " |",
@@ -255,6 +285,10 @@ def table(facts, medians, minimum):
     for name, by in medians.items():
         cells = [f"{1e3 * by[m]:.0f}" if m in by else "-" for m in BATCHES]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    lines += ["", f"Seconds of {WHOLE_EPOCHS} epochs with set-up and end, medians", ""]
+    for m, by in whole.items():
+        cells = ", ".join(f"{name} {t:.2f}" for name, t in by.items())
+        lines.append(f"- batch {m}: {cells}")
     lines += [
         "",
         f"Fits of {', '.join(map(str, LENGTHS))} epochs until (f - f\\*) / f\\* is 1%, "
@@ -282,12 +316,13 @@ def main():
     if not os.environ.get("SK_SOFTMAX_DATA"):
         parser.error("set SK_SOFTMAX_DATA to the folder with fashion_mnist.npz")
     facts = {**versions(options), "repeats": options.repeats}
-    medians, minimum = measure(options)
-    report = {"environment": facts, "seconds_per_epoch": medians, "to_minimum": minimum}
+    medians, whole, minimum = measure(options)
+    report = {"environment": facts, "seconds_per_epoch": medians, "seconds_of_whole_fits": whole,
+              "to_minimum": minimum}  # fmt: skip
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "sgd.json").write_text(json.dumps(report, indent=1) + "\n")
-    (options.output / "sgd.md").write_text(table(facts, medians, minimum))
-    print(table(facts, medians, minimum))
+    (options.output / "sgd.md").write_text(table(facts, medians, whole, minimum))
+    print(table(facts, medians, whole, minimum))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,77 @@
+"""Draw the bound, the estimate and the true distance to the minimum against iterations.
+
+Run it in an environment with sk_softmax and matplotlib installed::
+
+    python benchmarks/bound.py docs/benchmarks/bound.png
+
+On wine, and on classes that live on different orders of magnitude of one raw column.
+"""
+
+import math
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_wine
+
+from sk_softmax import SoftmaxRegression
+from sk_softmax._curvature import Curvature
+from sk_softmax._hessian import FactorisedHessian, PairSums
+from sk_softmax._objective import Objective
+from sk_softmax._solvers import SOLVERS
+from sk_softmax._solvers._bound import certificate_by_factor
+from sk_softmax._solvers._stage import Stage
+from sk_softmax._threads import RowThreads
+
+
+def magnitudes(seed=0, n=150):
+    """Five classes whose values are about 10, 13, 6,300, 4,000 and 250,000."""
+    rng = np.random.default_rng(seed)
+    y = np.repeat(np.arange(5), n)
+    order = np.array([1, 1.1, 3.8, 3.6, 5.4])[y]
+    return (10.0**order * np.exp(0.4 * rng.standard_normal(len(y))))[:, np.newaxis], y
+
+
+def distances(X, y):
+    """Relative bound, estimate and true distance in each iteration of a fit."""
+    K, n = y.max() + 1, len(y)
+    with RowThreads() as threads:
+        objective = Objective(
+            X, y, np.ones(n), n_classes=K, lam=1 / n, fit_intercept=True, threads=threads
+        )
+        start = np.zeros(objective.shape)
+        start[:, -1] = objective.log_priors()
+        start = (start - start.mean(axis=0)).ravel()
+        states = []
+        solver = SOLVERS["lbfgs"](tol=1e-12, max_iter=None)
+        result = solver.minimize(objective, start, states.append)
+        curvature, rows = Curvature(objective), []
+        for state in states:
+            T = FactorisedHessian(PairSums(curvature), state.theta)
+            stage = Stage(objective, state.theta, T)
+            bound = certificate_by_factor(T).bound(stage)
+            rows.append((bound, state.metrics["gap"], stage.value - result.value))
+    return np.array(rows) / result.value
+
+
+def main():
+    """Both panels."""
+    problems = {"wine": load_wine(return_X_y=True), "classes of different magnitudes": magnitudes()}
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained", sharey=True)
+    for ax, (name, (X, y)) in zip(axes, problems.items(), strict=True):
+        bound, estimate, true = distances(X, y).T
+        iterations = np.arange(1, len(bound) + 1)
+        shown = np.where(true > 1e-15, true, math.nan)
+        ax.semilogy(iterations, shown, "k-", lw=2, label="true distance")
+        ax.semilogy(iterations, estimate, "C0o--", ms=4, label="estimate")
+        ax.semilogy(iterations[np.isfinite(bound)], bound[np.isfinite(bound)], "C3s", label="bound")
+        ax.axhline(SoftmaxRegression().tol, color="0.7", zorder=0)
+        ax.annotate("default tol", (iterations[0], 1.3e-6), color="0.4", fontsize=8)
+        ax.set(title=name, xlabel="iteration", ylim=(1e-19, 10))
+    axes[0].set_ylabel("relative to the minimum")
+    axes[0].legend(frameon=False)
+    figure.savefig(sys.argv[1], dpi=130)
+
+
+if __name__ == "__main__":
+    main()
