@@ -3,7 +3,9 @@
 The run is a sequence of stages. A stage writes theta = theta_0 + T v, with a change of
 variables T, and gives scipy a flattened vector with ``jac=True``. The next stage starts where
 it ended: with a fresh T, once the old one has done as many iterations as a fresh one costs
-and many more seem to lie ahead; or in float64, once float32 can do no more.
+and many more seem to lie ahead; or in float64, once float32 can do no more. Where the whole
+Hessian is cheap, stages are preceded by damped Newton steps, as long as curvature changes within
+the step. The run ends when a bound says that f is near enough to its minimum.
 """
 
 import math
@@ -43,7 +45,7 @@ _SAME_GAP = 2.0
 
 @dataclass(frozen=True)
 class LBFGS:
-    """Minimise to a relative gap ``(f - f*) / |f*|`` of at most `tol`, as estimated."""
+    """Minimise until a bound on f - f* is at most ``tol |f|``."""
 
     tol: float | None
     max_iter: int | None
@@ -136,7 +138,7 @@ class _Run:
             if stage.objective.logit_range(step) > 1:
                 return self._stepped(stage, step, 2 * stage.raw_gap)
         stage.run(self._after_iteration)
-        self._n_evaluations += stage.n_evaluations
+        self._count_evaluations(stage)
         if self._reason is not None or (stage.progressed and self._may_end(stage)):
             return stage
         if self._in_float32(stage) and (self._float32_suffices(stage) or not stage.interrupted):
@@ -207,7 +209,7 @@ class _Run:
         if self._has_no_iterations_left():
             return stage
         point = stage.point_along(step, expected)
-        self._n_evaluations += stage.n_evaluations
+        self._count_evaluations(stage)
         if point is None:
             return self._stuck(stage) or self._refreshed(stage)
         self._n_stuck = 0
@@ -222,6 +224,11 @@ class _Run:
         if self._reason is None:
             self._settles(stage)
         return stage
+
+    def _count_evaluations(self, stage):
+        """Take over what a stage has counted; it may go on."""
+        self._n_evaluations += stage.n_evaluations
+        stage.n_evaluations = 0
 
     def _is_separable(self, step, sums=None):
         """Whether a Newton step separates classes, so that the minimum is at infinity."""
