@@ -193,7 +193,7 @@ def test_warm_start_at_the_minimum_takes_no_iterations(n_classes):
     model = SoftmaxRegression("lbfgs", tol=1e-10, warm_start=True).fit(X, y)
     cold, loss = model.n_iter_[0], model.loss_
     model.fit(X, y)
-    assert cold > 10
+    assert cold > 5
     assert model.n_iter_[0] <= 1
     assert model.converged_
     assert model.loss_ == pytest.approx(loss, rel=1e-9)

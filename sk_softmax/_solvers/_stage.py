@@ -61,8 +61,14 @@ class Stage:
     def point_along(self, step, expected):
         """theta and the evaluation at as much of a step as decreases f, or None.
 
-        `expected` is the decrease of f for a short share of it, by that share.
+        `expected` is the decrease of f for a short share of it, by that share. Where that is below
+        the rounding of f, the whole step if it makes the gradient smaller.
         """
+        if self.is_rounding:
+            evaluation = self._checked(self.theta + step)
+            g_v = self._backward(evaluation.gradient)
+            smaller = 0.5 * float(g_v @ g_v) < self.raw_gap
+            return (self.theta + step, evaluation) if smaller else None
         t, evaluation = self._safe_share(step, expected)
         return None if evaluation is None else (self.theta + t * step, evaluation)
 
