@@ -41,6 +41,8 @@ from sk_softmax._hessian import FactorisedHessian
 from sk_softmax._objective import CALL_WORK
 
 DAMPING = 0.03
+# Matrices of the size of the whole Hessian that exist while it is summed, by parts, and inverted.
+_HESSIANS = 7
 # Evaluations of the objective that a matrix may cost at any time.
 CHEAP = 10
 # Numbers in a factor from which its product with a vector is shared out to threads.
@@ -229,7 +231,8 @@ class Ladder:
         self._costs = {
             rung: 2 + rung.work(objective) / objective.work
             for rung in RUNGS
-            if 8 * rung.size(p, K) <= bytes_allowed and not (K == 2 and rung is CLASS_BLOCKS)
+            if 8 * rung.size(p, K) * (_HESSIANS if rung is WHOLE else 1) <= bytes_allowed
+            and not (K == 2 and rung is CLASS_BLOCKS)
         }
 
     def cost(self, rung):

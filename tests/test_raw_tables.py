@@ -75,3 +75,14 @@ def test_what_is_said_of_raw_columns_is_true(table, C):
         assert_within(model, X, y, model.tol)
     else:
         assert model.stop_reason_ in ("separable", "precision")
+
+
+def test_losses_that_are_rounded_to_zero_are_not_a_minimum():
+    """Populations in units of one: f is 1e-21, and its losses are below the rounding of one."""
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    X = np.column_stack([(1 + y) * 1e10, rng.uniform(1e9, 1e10, size=60)])
+    model = fit(X, y)
+    assert model.loss_ < 1e-16
+    assert model.stop_reason_ == "precision"
+    assert model.gap_ == np.inf

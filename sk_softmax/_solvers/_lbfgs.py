@@ -157,7 +157,10 @@ class _Run:
             return stage.continued_in(self._objective)
         if self._settles(stage):
             return stage
-        if self._ladder.allows(WHOLE, max(CHEAP, _CONFIRMATION * self._spent)):
+        allowed = max(CHEAP, _CONFIRMATION * self._spent)
+        if self._objective.may_be_separated:  # only a factor proves that there is a minimum
+            allowed = math.inf
+        if self._ladder.allows(WHOLE, allowed):
             return self._confirmed_by_factor(stage)
         return self._confirmed_by_cg(stage)
 
@@ -179,8 +182,12 @@ class _Run:
         return self._ends_at(stage, self._certificate.bound(stage))
 
     def _ends_at(self, stage, bound):
-        """Keep a bound on f - f*; whether it is within `tol`, which ends the run."""
-        self._gap = bound
+        """Keep a bound on f - f*; whether it is within `tol`, which ends the run.
+
+        Losses below the rounding of one are rounded to zero, and no bound knows of them.
+        """
+        self._gap = bound if abs(stage.value) > _EPS else math.inf
+        bound = self._gap
         if bound <= self._tol * abs(stage.value):
             self._reason = StopReason.TOL
         return self._reason is not None

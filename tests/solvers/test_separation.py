@@ -80,3 +80,12 @@ def test_soft_targets_are_not_asked():
     X, y = make_problem(0)
     Q = 0.9 * np.eye(3)[y] + 0.1 / 3
     assert fitted(X, Q).stop_reason_ == "tol"
+
+
+def test_many_classes_are_not_left_to_an_estimate():
+    """A column that one of 25 classes has: the Hessian costs more than ten evaluations."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((600, 12)), rng.integers(0, 25, size=600)
+    X[:, 11] = (y == 3) & (rng.random(600) < 0.3)
+    assert fitted(X, y).stop_reason_ == "separable"
+    assert fitted(X[:, :11], y).stop_reason_ == "tol"
