@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from sk_softmax._softmax import cross_entropy
-
 
 class Validation:
     """Scores of parameters on held-out rows, and the best parameters so far.
@@ -42,19 +40,7 @@ class Validation:
 
     def score(self, theta):
         """Mean cross-entropy and accuracy at theta, by name."""
-        objective = self._objective
-        logits = objective.logits_at(theta)
-
-        def part_sums(blocks):
-            loss = correct = 0.0
-            for rows, X in blocks:
-                Z, s = logits(objective.in_dtype(X)), objective.s[rows]
-                sums = cross_entropy(Z, objective.y[rows], s, objective.label_smoothing)
-                loss += sums[0]
-                correct += sums[1]
-            return loss, correct
-
-        return dict(zip(self.metrics, objective.map_parts(part_sums), strict=True))
+        return dict(zip(self.metrics, self._objective.loss(theta), strict=True))
 
 
 def split_rows(y, fraction, random_state):

@@ -149,9 +149,8 @@ class PairSums:
         H, classes = np.zeros((K - 1, q, K - 1, q)), np.arange(K - 1)
         H[classes, :, classes] = (self._incidence[:-1] @ A.reshape(len(A), -1)).reshape(-1, q, q)
         if K > 2:
-            inner, A = self._inner, -A[: len(A)]
-            first, second = self._first[inner], self._second[inner]
-            H[first, :, second] = H[second, :, first] = A[inner]
+            first, second = self._first[self._inner], self._second[self._inner]
+            H[first, :, second] = H[second, :, first] = -A[self._inner]
         return H
 
     def _sum(self, weights):

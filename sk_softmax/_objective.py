@@ -261,6 +261,21 @@ class Objective:
         G += G_loss
         return Evaluation(penalty + loss, G.ravel(), accuracy)
 
+    def loss(self, theta):
+        """The mean loss at theta, without the penalty, and the weighted share of rows right."""
+        logits = self.logits_at(theta)
+
+        def part_sums(blocks):
+            loss = correct = 0.0
+            for rows, X in blocks:
+                Z = logits(self.in_dtype(X))
+                sums = cross_entropy(Z, self.y[rows], self.s[rows], self.label_smoothing)
+                loss += sums[0]
+                correct += sums[1]
+            return loss, correct
+
+        return self.map_parts(part_sums)
+
     def hessian_operator(self, theta):
         """Function ``v -> H v`` of flat v, with the Hessian H of f at theta.
 

@@ -175,13 +175,15 @@ class Rung:
     """A kind of change of variables.
 
     `make(curvature, theta, damping)` makes one. `size(p, K)` is the number of numbers in its
-    factor, and `work(objective)` the multiplications to sum, factorise and invert it.
+    factor, of which there are `copies` while it is made, and `work(objective)` the multiplications
+    to sum, factorise and invert it.
     """
 
     name: str
     make: Callable
     size: Callable
     work: Callable
+    copies: int = 1
 
 
 def _work_of_matrices(n_matrices):
@@ -212,7 +214,7 @@ SHARED = Rung("shared", shared, lambda p, K: p**2, _work_of_matrices(lambda K: 1
 CLASS_BLOCKS = Rung(
     "class blocks", class_blocks, lambda p, K: K * p**2, _work_of_matrices(lambda K: K)
 )
-WHOLE = Rung("hessian", _whole, lambda p, K: ((K - 1) * (p + 1)) ** 2, _work_of_hessian)
+WHOLE = Rung("hessian", _whole, lambda p, K: ((K - 1) * (p + 1)) ** 2, _work_of_hessian, _HESSIANS)
 RUNGS = (DIAGONAL, SHARED, CLASS_BLOCKS, WHOLE)
 
 
@@ -231,7 +233,7 @@ class Ladder:
         self._costs = {
             rung: 2 + rung.work(objective) / objective.work
             for rung in RUNGS
-            if 8 * rung.size(p, K) * (_HESSIANS if rung is WHOLE else 1) <= bytes_allowed
+            if 8 * rung.copies * rung.size(p, K) <= bytes_allowed
             and not (K == 2 and rung is CLASS_BLOCKS)
         }
 

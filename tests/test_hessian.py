@@ -9,6 +9,7 @@ from scipy import sparse
 
 from sk_softmax._curvature import Curvature
 from sk_softmax._hessian import FactorisedHessian, PairSums
+from sk_softmax._threads import RowThreads
 
 
 @pytest.fixture(params=[True, False], ids=["intercept", "no intercept"])
@@ -75,8 +76,6 @@ def test_standardised_coordinates_and_theta_are_inverse(make_objective, layout, 
 
 @pytest.mark.parametrize("n", [100, 20_000])
 def test_any_number_of_threads_gives_the_same_bits(make_objective, n):
-    from sk_softmax._threads import RowThreads
-
     X, y = make_problem(0, n=n)
     inverses = []
     for n_jobs in (1, 2):

@@ -32,7 +32,7 @@ ALLOWED = {
         "_softmax",
     },
     "_callbacks": set(),
-    "_early_stopping": {"_softmax"},
+    "_early_stopping": set(),
     "_validation": {"_blocks"},
     "_prediction": {"_softmax", "_validation"},
     "_formulation": {"_objective"},

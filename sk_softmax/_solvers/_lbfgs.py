@@ -197,8 +197,11 @@ class _Run:
         if self._rung is not WHOLE or stage.theta is not stage.T.theta:
             self._rung, self._curvature = WHOLE, self._curvature_of(stage.objective)
             stage = stage.with_variables(WHOLE.make(self._curvature, stage.theta))
-        self._certificate = certificate_by_factor(stage.T)
-        if self._settles(stage) or self._is_separable(stage.newton_step(), stage.T.sums):
+        if not self._is_certified(stage):
+            self._certificate = certificate_by_factor(stage.T)
+            if self._settles(stage):
+                return stage
+        if self._is_separable(stage.newton_step(), stage.T.sums):
             return stage
         return self._advanced(stage)
 

@@ -16,7 +16,6 @@ from scipy.special import entr, log_softmax
 
 from sk_softmax._curvature import Curvature
 from sk_softmax._preconditioner import CHEAP, DIAGONAL, Ladder
-from sk_softmax._softmax import cross_entropy
 from sk_softmax._solvers._base import SolverResult, StopReason
 from sk_softmax._solvers._bound import newton_by_cg
 from sk_softmax._solvers._separation import separates
@@ -80,16 +79,7 @@ def loss_at(objective, theta):
     if not W.any():
         b = np.zeros(objective.n_classes) if b is None else b
         return -float(objective.class_frequencies() @ log_softmax(b))
-    logits, smoothing = objective.logits_at(theta), objective.label_smoothing
-
-    def part_sums(blocks):
-        loss = 0.0
-        for rows, X in blocks:
-            Z = np.ascontiguousarray(logits(objective.in_dtype(X)))
-            loss += cross_entropy(Z, objective.y[rows], objective.s[rows], smoothing)[0]
-        return (loss,)
-
-    return 0.5 * objective.lam * float(np.vdot(W, W)) + float(objective.map_parts(part_sums)[0])
+    return 0.5 * objective.lam * float(np.vdot(W, W)) + objective.loss(theta)[0]
 
 
 def null_loss(objective):
