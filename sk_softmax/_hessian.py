@@ -14,6 +14,9 @@ The reference is the class of the largest weight: the blocks of the others, on t
 then larger than those beside them. Columns are centred and scaled to unit variance.
 """
 
+import math
+from functools import cache, cached_property
+
 import numpy as np
 from scipy import sparse
 
@@ -23,6 +26,10 @@ from sk_softmax._softmax import softmax
 
 # Numbers in the weighted rows of a block that one product takes at once: they fit the cache.
 _CHUNK_SIZE = 2**17
+# Numbers in the standardised columns of all rows up to which they are kept.
+_KEPT_SIZE = 2**22
+# Columns from which the product of a matrix with its own transpose is quicker than any other.
+_WIDE = 32
 # Groups of rows that are summed into matrices of their own.
 _MAX_GROUPS = 8
 
@@ -45,13 +52,10 @@ class PairSums:
         self.reference = int(np.argmax(objective.class_frequencies()))
         self.others = np.delete(np.arange(K), self.reference)
         # Pairs of classes, the reference last: their places, and their labels.
-        self._first, self._second = np.triu_indices(K, 1)
+        self._first, self._second, self._incidence = _pairs(K)
         order = np.append(self.others, self.reference)
         self._classes = order[self._first], order[self._second]
         self._inner = self._second < K - 1
-        pairs = np.arange(len(self._first))
-        self._incidence = np.zeros((K, len(pairs)))
-        self._incidence[self._first, pairs] = self._incidence[self._second, pairs] = 1
         self._penalty = objective.lam * np.multiply.outer(self.scale**2, np.eye(K - 1) - 1 / K)
         self._kept = {}
         parts = objective.parts
@@ -60,13 +64,26 @@ class PairSums:
             for group in slices(slice(0, len(parts)), number=min(len(parts), _MAX_GROUPS))
         ]
 
-    def hessian(self, theta):
-        """The Hessian in a of the classes other than the reference, ((K - 1) q, (K - 1) q)."""
+    @cached_property
+    def largest_norm(self):
+        """The largest norm of a standardised row, with the one for the intercept."""
+
+        def largest(blocks):
+            columns = (self.standardised(*block) for block in blocks)
+            return max(np.einsum("jm,jm->m", X, X).max() for X in columns)
+
+        return math.sqrt(max(self.objective.threads.map(largest, self.objective.parts)))
+
+    def hessian(self, theta, known_logits=None):
+        """The Hessian in a of the classes other than the reference, ((K - 1) q, (K - 1) q).
+
+        The logits (K, n) at theta need not be computed again where they are known.
+        """
         objective, (first, second) = self.objective, self._classes
-        logits = objective.logits_at(theta)
+        logits = objective.logits_at(theta) if known_logits is None else None
 
         def weights(rows, X):
-            P = softmax(logits(objective.in_dtype(X)))
+            P = softmax(logits(objective.in_dtype(X)) if logits else known_logits[:, rows])
             C = P[first] * P[second]
             C *= objective.s[rows]
             return C
@@ -134,7 +151,7 @@ class PairSums:
         columns[:p] = (X.toarray() if sparse.issparse(X) else X).T
         columns[:p] -= self.mean[:, np.newaxis]
         columns[:p] *= self.scale[:, np.newaxis]
-        if self.objective.n_samples * q <= _CHUNK_SIZE:
+        if self.objective.n_samples * q <= _KEPT_SIZE:
             self._kept[rows.start] = columns
         return columns
 
@@ -156,21 +173,37 @@ class PairSums:
     def _sum(self, weights):
         """``sum_i c_i x_i x_i'`` for the weights of each pair, stacked, (pairs q, q)."""
         objective, n_pairs, q = self.objective, len(self._first), self.objective.shape[1]
-        size = max(64, _CHUNK_SIZE // (n_pairs * q))
+        size = max(64, _CHUNK_SIZE // ((1 if q >= _WIDE else n_pairs) * q))
+
+        def add(sums, C, columns):
+            if q < _WIDE:
+                sums += (C[:, np.newaxis] * columns).reshape(len(sums), -1) @ columns.T
+                return
+            for matrix, c in zip(sums.reshape(n_pairs, q, q), np.sqrt(C), strict=True):
+                weighted = c * columns
+                matrix += weighted @ weighted.T
 
         def group_sums(group):
             sums = np.zeros((n_pairs * q, q))
             for rows, X in group:
                 C, columns = weights(rows, X), self.standardised(rows, X)
                 for chunk in slices(slice(0, X.shape[0]), size=size):
-                    weighted = C[:, np.newaxis, chunk] * columns[:, chunk]
-                    sums += weighted.reshape(len(sums), -1) @ columns[:, chunk].T
+                    add(sums, C[:, chunk], columns[:, chunk])
             return sums
 
         total, *others = objective.threads.map(group_sums, self._groups)
         for sums in others:
             total += sums
         return total
+
+
+@cache
+def _pairs(K):
+    """The two members of each pair of K classes, and which class is in which pair, (K, pairs)."""
+    first, second = np.triu_indices(K, 1)
+    pairs, incidence = np.arange(len(first)), np.zeros((K, len(first)))
+    incidence[first, pairs] = incidence[second, pairs] = 1
+    return first, second, incidence
 
 
 class FactorisedHessian:
@@ -184,13 +217,15 @@ class FactorisedHessian:
         Of an objective whose minimum has class rows that sum to zero.
     theta : ndarray
         Flat.
+    logits : ndarray of shape (K, n), default=None
+        At theta, where they are known.
     """
 
-    def __init__(self, sums, theta):
+    def __init__(self, sums, theta, logits=None):
         self.sums, self.theta = sums, theta
         K, q = sums.objective.shape
         self.shape = K - 1, q
-        self._inverse = inverse_cholesky(sums.hessian(theta), 0.0)
+        self._inverse = inverse_cholesky(sums.hessian(theta, logits), 0.0)
 
     def forward(self, V):
         """T v, of theta's layout (K, p + 1)."""
@@ -199,6 +234,11 @@ class FactorisedHessian:
     def backward(self, G):
         """T' g."""
         return (self._inverse @ self.sums.gradient_of(G).ravel()).reshape(self.shape)
+
+    def leverage_bound(self):
+        """At least `largest_leverage`, at no cost: by the norm of the inverse factor."""
+        n_classes = min(2, self.shape[0])  # k and l, less the reference
+        return math.sqrt(n_classes) * float(np.linalg.norm(self._inverse)) * self.sums.largest_norm
 
     def largest_leverage(self):
         """At least ``max ||(e_k - e_l) (x) x_i||`` in the norm of the inverse Hessian.
@@ -211,15 +251,19 @@ class FactorisedHessian:
         factors = np.zeros((K, len(self._inverse), q))
         factors[sums.others] = self._inverse.reshape(len(self._inverse), -1, q).swapaxes(0, 1)
         factors -= factors.sum(axis=0) / K
-        M = (factors.swapaxes(1, 2) @ factors).reshape(K * q, q)
+        if K == 2:
+            factors = factors[:1]  # the other is minus this one
+        M = (factors.swapaxes(1, 2) @ factors).reshape(-1, q)
 
         def largest(blocks):
             found = 0.0
             for rows, X in blocks:
                 columns = sums.standardised(rows, X)
-                squares = ((M @ columns).reshape(K, q, -1) * columns).sum(axis=1)
-                squares.partition(K - 2, axis=0)
-                found = max(found, np.sqrt(np.maximum(squares[K - 2 :], 0)).sum(axis=0).max())
+                squares = ((M @ columns).reshape(len(factors), q, -1) * columns).sum(axis=1)
+                if K > 2:
+                    squares.partition(K - 2, axis=0)
+                two = np.sqrt(np.maximum(squares[-2:], 0))
+                found = max(found, 2 * two.mean(axis=0).max())
             return found
 
         return float(max(objective.threads.map(largest, objective.parts)))

@@ -47,6 +47,8 @@ _BLOCK_BYTES = 3 * 2**19
 # Multiply-adds below which handing a part to a thread costs more than computing it.
 _PART_WORK = 2**19
 _MAX_PARTS = 64
+# Logits that an evaluation keeps: as many as fit the cache beside what else it holds.
+_FEW_LOGITS = 2**17
 # Multiplications of square products that the overhead of NumPy and SciPy is worth, of an
 # evaluation as of a factorisation.
 CALL_WORK = 3e6
@@ -63,11 +65,15 @@ TOO_SMALL = (
 
 
 class Evaluation(NamedTuple):
-    """f and its flat gradient at some theta, and the weighted share of rows that it gets right."""
+    """f and its flat gradient at some theta, and the weighted share of rows that it gets right.
+
+    `logits` (K, n) are kept where they are few, and in float64.
+    """
 
     value: float
     gradient: np.ndarray
     accuracy: float
+    logits: np.ndarray | None
 
 
 class Objective:
@@ -246,20 +252,26 @@ class Objective:
 
     def value_and_gradient(self, theta):
         """``f(theta)`` and its flat gradient, both float64."""
-        value, gradient, _ = self.evaluate(theta)
+        value, gradient, *_ = self.evaluate(theta)
         return value, gradient
 
     def evaluate(self, theta):
         """The `Evaluation` at theta; all its parts are float64."""
 
+        n_logits = self.n_classes * self.n_samples
+        keeps = n_logits <= _FEW_LOGITS and self.dtype == np.float64
+        logits = np.empty((self.n_classes, self.n_samples)) if keeps else None
+
         def residuals(Z, rows):
+            if keeps:
+                logits[:, rows] = Z
             return cross_entropy(Z, self.y[rows], self.s[rows], self.label_smoothing)
 
         penalty, G = self._penalty(theta)
         sums, G_loss = self._row_sums(residuals, theta)
         loss, accuracy = sums.tolist()
         G += G_loss
-        return Evaluation(penalty + loss, G.ravel(), accuracy)
+        return Evaluation(penalty + loss, G.ravel(), accuracy, logits)
 
     def loss(self, theta):
         """The mean loss at theta, without the penalty, and the weighted share of rows right."""

@@ -130,7 +130,7 @@ def _check_rows(estimator, X, y, sample_weight, *, reset):
         return X, y, classes
     X, y = validate_data(estimator, X, _plain_labels(y), **options)
     check_classification_targets(y)
-    classes, y = np.unique(column_or_1d(y), return_inverse=True)
+    classes, y = np.unique(y, return_inverse=True)
     return X, y, classes
 
 

@@ -22,10 +22,10 @@ def layout(request):
     return request.param
 
 
-def factorised(make_objective, layout, n_classes, fit_intercept, lam=0.1):
+def factorised(make_objective, layout, n_classes, fit_intercept, lam=0.1, p=4):
     """An objective on columns of different units and offsets, some theta, and the factor there."""
-    X, y = make_problem(0, n_classes=n_classes)
-    X = X * 10.0 ** np.arange(-2, 2) + 3 * fit_intercept
+    X, y = make_problem(0, n_classes=n_classes, p=p)
+    X = X * 10.0 ** np.resize(np.arange(-2, 2), p) + 3 * fit_intercept
     s = np.random.default_rng(0).uniform(0.5, 2, size=len(y))
     objective = make_objective(layout(X), y, s, lam=lam, fit_intercept=fit_intercept)
     theta = 0.1 * np.random.default_rng(1).standard_normal(objective.shape)
@@ -34,11 +34,11 @@ def factorised(make_objective, layout, n_classes, fit_intercept, lam=0.1):
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 5])
-@pytest.mark.parametrize("lam", [0.0, 0.1])
+@pytest.mark.parametrize(("lam", "p"), [(0.0, 4), (0.1, 4), (0.1, 40)])
 def test_T_T_transposed_is_the_inverse_of_the_hessian(
-    make_objective, layout, n_classes, fit_intercept, lam
+    make_objective, layout, n_classes, fit_intercept, lam, p
 ):
-    _, objective, theta, T = factorised(make_objective, layout, n_classes, fit_intercept, lam)
+    _, objective, theta, T = factorised(make_objective, layout, n_classes, fit_intercept, lam, p)
     V = np.random.default_rng(2).standard_normal(objective.shape)
     V -= V.mean(axis=0)
     HV = objective.hessian_operator(theta)(V.ravel()).reshape(objective.shape)
@@ -66,6 +66,15 @@ def test_no_row_has_a_larger_leverage(make_objective, layout, n_classes, fit_int
         largest = max(largest, *distances)
     assert largest <= T.largest_leverage() * (1 + 1e-12)
     assert T.largest_leverage() <= 1.7 * largest
+    assert largest <= T.leverage_bound() < np.inf
+
+
+def test_logits_that_are_known_are_not_needed_again(make_objective, layout):
+    """Nothing else tells the Hessian of theta."""
+    _, objective, theta, T = factorised(make_objective, layout, 3, True)
+    logits = objective.evaluate(theta).logits
+    known = T.sums.hessian(np.full_like(theta, np.nan), logits)
+    np.testing.assert_allclose(known, T.sums.hessian(theta), rtol=1e-12, atol=1e-15)
 
 
 def test_standardised_coordinates_and_theta_are_inverse(make_objective, layout, fit_intercept):

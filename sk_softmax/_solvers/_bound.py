@@ -44,6 +44,8 @@ class Certificate:
     method : {"cholesky", "cg"}
         Whether these two are exact, as T is made from the whole Hessian, or were estimated by
         conjugate gradients.
+    is_sharp : bool
+        Whether kappa is as small as it can be found.
     """
 
     T: object
@@ -51,10 +53,12 @@ class Certificate:
     smallest: float
     kappa: float
     method: str
+    is_sharp: bool = True
 
     def bound(self, stage):
         """The most that f - f* can be where a stage in the variables of T is."""
-        r = stage.objective.logit_range(stage.theta - self.theta)
+        moved = stage.theta is not self.theta
+        r = stage.objective.logit_range(stage.theta - self.theta) if moved else 0.0
         if r > 1:  # too far for the bound to be of use; exp would overflow
             return math.inf
         decrement = math.exp(r) * 2 * stage.raw_gap / self.smallest
@@ -71,9 +75,13 @@ def self_concordant_bound(decrement, kappa):
     return decrement * (x + (1 - x) * math.log1p(-x)) / x**2
 
 
-def certificate_by_factor(T):
-    """The `Certificate` of a `FactorisedHessian`."""
-    return Certificate(T, T.theta, 1.0, T.largest_leverage(), "cholesky")
+def certificate_by_factor(T, is_sharp=True):
+    """The `Certificate` of a `FactorisedHessian`, with a kappa that costs a pass over the rows.
+
+    Or, unless it `is_sharp`, with a larger one that costs next to nothing.
+    """
+    kappa = T.largest_leverage() if is_sharp else T.leverage_bound()
+    return Certificate(T, T.theta, 1.0, kappa, "cholesky", is_sharp)
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,16 @@ from typing import ClassVar
 import numpy as np
 
 from sk_softmax._curvature import Curvature
+from sk_softmax._hessian import FactorisedHessian
 from sk_softmax._preconditioner import CHEAP, DAMPING, WHOLE, Ladder, spare_bytes
 from sk_softmax._rotation import Rotation, rotation_pays
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
-from sk_softmax._solvers._bound import SETTLED, certificate_by_factor, newton_by_cg
+from sk_softmax._solvers._bound import (
+    SETTLED,
+    certificate_by_factor,
+    newton_by_cg,
+    self_concordant_bound,
+)
 from sk_softmax._solvers._separation import separates
 from sk_softmax._solvers._stage import Stage
 
@@ -28,6 +34,8 @@ _FLOAT32_GAP = 1e-6
 _FLOAT32_SIZE = 2**20
 # Iterations that a new stage loses because it starts without L-BFGS's memory.
 _RESTART = 2
+# Evaluations that the moments of the columns are worth in the cost of a T; they are made once.
+_MOMENTS = 2
 # Each fresh T is damped by so much less: near the minimum steps need no bound, and where few rows
 # are far from all others damping hides the small curvature that the others have. After a stage
 # that got nowhere it is damped by so much more.
@@ -103,6 +111,8 @@ class _Run:
         self._objective, self._tol = objective, max(tol, _EPS**2)
         self._max_iter, self._on_iteration = max_iter, on_iteration
         self._ladder = Ladder(objective)
+        # Whether a fresh factor costs no more than L-BFGS-B loses as it begins.
+        self._newton_pays = self._ladder.allows(WHOLE, _MOMENTS + _RESTART)
         self._patience = 1.0  # grows while fresh changes of variables prove needless
         self._n_iter = self._n_evaluations = self._n_stuck = 0
         self._spent = 0.0  # on iterations, in evaluations
@@ -135,7 +145,7 @@ class _Run:
             return stage
         if self._rung is WHOLE and not stage.is_rounding:
             step = stage.newton_step()
-            if stage.objective.logit_range(step) > 1:
+            if self._newton_pays or stage.objective.logit_range(step) > 1:
                 return self._stepped(stage, step, 2 * stage.raw_gap)
         stage.run(self._after_iteration)
         self._count_evaluations(stage)
@@ -179,7 +189,20 @@ class _Run:
         """Whether what the Hessian proved before is enough to end here."""
         if not self._is_certified(stage):
             return False
+        if self._ends_at(stage, self._certificate.bound(stage)):
+            return True
+        if self._certificate.is_sharp or self._least_bound(stage) > self._tol * abs(stage.value):
+            return False
+        self._certificate = certificate_by_factor(stage.T)
         return self._ends_at(stage, self._certificate.bound(stage))
+
+    def _least_bound(self, stage):
+        """What no bound falls below: kappa is at least what Newton's step shows."""
+        decrement = 2 * stage.raw_gap
+        if decrement == 0:
+            return 0.0
+        longest = stage.objective.logit_range(stage.newton_step())
+        return self_concordant_bound(decrement, longest / math.sqrt(decrement))
 
     def _ends_at(self, stage, bound):
         """Keep a bound on f - f*; whether it is within `tol`, which ends the run.
@@ -198,7 +221,7 @@ class _Run:
             self._rung, self._curvature = WHOLE, self._curvature_of(stage.objective)
             stage = stage.with_variables(WHOLE.make(self._curvature, stage.theta))
         if not self._is_certified(stage):
-            self._certificate = certificate_by_factor(stage.T)
+            self._certificate = certificate_by_factor(stage.T, is_sharp=False)
             if self._settles(stage):
                 return stage
         if self._is_separable(stage.newton_step(), stage.T.sums):
@@ -223,17 +246,27 @@ class _Run:
         if point is None:
             return self._stuck(stage) or self._refreshed(stage)
         self._n_stuck = 0
-        theta, evaluation = point
-        T, factor = stage.T, 1.0
-        if self._rung is WHOLE:
-            T = WHOLE.make(self._curvature, theta)
-        else:  # the smallest eigenvalue says by how much T may underrate the gap
-            factor = max(1.0, 1 / self._certificate.smallest)
-        stage = Stage(stage.objective, theta, T, evaluation=evaluation, least_factor=factor)
+        stage = self._moved(stage, *point)
         self._after_iteration(stage)
         if self._reason is None:
             self._settles(stage)
         return stage
+
+    def _moved(self, stage, theta, evaluation):
+        """The stage after a Newton step; in fresh variables if the whole Hessian makes them."""
+
+        def stage_with(T, least_factor=1.0):
+            return Stage(
+                stage.objective, theta, T, evaluation=evaluation, least_factor=least_factor
+            )
+
+        if self._rung is not WHOLE:  # the smallest eigenvalue says how much T may underrate the gap
+            return stage_with(stage.T, max(1.0, 1 / self._certificate.smallest))
+        if self._is_certified(stage):
+            moved = stage_with(stage.T)
+            if self._settles(moved):
+                return moved
+        return stage_with(FactorisedHessian(self._curvature.pair_sums, theta, evaluation.logits))
 
     def _count_evaluations(self, stage):
         """Take over what a stage has counted; it may go on."""
