@@ -25,7 +25,7 @@ from sk_softmax._solvers._bound import (
     newton_by_cg,
     self_concordant_bound,
 )
-from sk_softmax._solvers._separation import separates
+from sk_softmax._solvers._separation import is_separable, separates
 from sk_softmax._solvers._stage import Stage
 
 _EPS = np.finfo(np.float64).eps
@@ -47,6 +47,8 @@ _CONFIRMATION = 0.1
 _MAX_STUCK = 3
 # A better kind of T is waited for if it costs less than so many refreshes of the present one.
 _WORTH_WAITING = 5
+# Ends that say nothing of a minimum.
+_UNSETTLED = (StopReason.PRECISION, StopReason.MAX_ITER)
 # A fresh T that changes the estimated gap by less than this factor was not needed.
 _SAME_GAP = 2.0
 
@@ -128,6 +130,8 @@ class _Run:
         stage = Stage(working, theta, T)
         while self._reason is None:
             stage = self._confirmed(stage) if self._may_end(stage) else self._advanced(stage)
+        if self._reason in _UNSETTLED and self._is_separable_at_all():
+            self._reason = StopReason.SEPARABLE
         value = self._value(stage.theta) if self._in_float32(stage) else stage.value
         return SolverResult(
             stage.theta,
@@ -279,6 +283,12 @@ class _Run:
         if is_open and separates(self._objective, step, sums):
             self._reason = StopReason.SEPARABLE
         return self._reason is not None
+
+    def _is_separable_at_all(self):
+        """Whether a linear program says so, of an end that proved nothing."""
+        if not self._objective.may_be_separated or not self._ladder.allows(WHOLE, math.inf):
+            return False
+        return is_separable(self._objective, self._curvature_of(self._objective).pair_sums)
 
     def _has_no_iterations_left(self):
         """Whether the run has to end before another iteration."""

@@ -5,9 +5,16 @@ for ever, ever less. Near such a minimum Newton's step is about one logit long a
 step, where near a finite minimum it vanishes. "Nearly" proves nothing, since few rows far from
 all others can look like this: so the step is projected to those that leave all margins alone that
 it hardly changes, and must still be one along which labels gain and none loses.
+
+Where several steps separate, some much more than others, Newton's step shows none of them. A linear
+program finds one: it maximises the sum of all margins, none of which may be negative, over
+standardised parameters in [-1, 1] (A. Albert, J. A. Anderson, "On the existence of maximum
+likelihood estimates in logistic regression models", Biometrika 71, 1984).
 """
 
 import numpy as np
+from scipy import sparse
+from scipy.optimize import linprog
 
 # Logits that a label must gain along a Newton step, which near a finite minimum vanishes.
 _LONG_STEP = 0.1
@@ -15,6 +22,13 @@ _LONG_STEP = 0.1
 _STILL = 1e-4
 # Eigenvalues, with a unit diagonal, that are rounding errors of zero.
 _ROUNDING = 1e-12
+# How negative the program may leave a margin: the least tolerance of HiGHS.
+_FEASIBLE = 1e-10
+# Numbers in a program, and in the columns that it is about, up to which it is worth solving.
+_PROGRAM_SIZE = 2**22
+# Margins that a program starts with, and steps of the simplex method that it may take, for each
+# parameter. It takes a few where it takes any.
+_MARGINS, _STEPS = 4, 100
 
 
 def separates(objective, step, sums=None):
@@ -36,5 +50,61 @@ def separates(objective, step, sums=None):
     a = sums.standardised_of(step.reshape(objective.shape))
     a = null @ (null.T @ (a.ravel() * size)) / size
     direction = sums.theta_of(a.reshape(-1, objective.shape[1])).ravel()
-    gain_left, loss_left = objective.gains_along(direction)
-    return gain_left > gain / 2 and loss_left < _STILL**2 * gain_left
+    return _is_separating(objective, direction, gain / 2)
+
+
+def is_separable(objective, sums):
+    """Whether some step separates classes, by a linear program; False if it is too large.
+
+    Margins enter as constraints once they are violated: without some of them the optimum is no
+    smaller, so that an optimum of zero is an answer.
+    """
+    q, K = objective.shape[1], objective.n_classes
+    largest = max(2 * q * _MARGINS * K * q, q * objective.n_samples)
+    if largest > _PROGRAM_SIZE:
+        return False
+    columns = np.hstack([sums.standardised(*block) for part in objective.parts for block in part])
+    y = objective.y
+    rows, others = np.nonzero(np.arange(K) != y[:, np.newaxis])
+    margin_sums = (K * np.eye(K)[y] - 1).T @ columns.T
+    # At equal steps, so that all classes are among them, in whatever order the rows are.
+    chosen = np.unique(np.linspace(0, len(rows) - 1, _MARGINS * K * q).astype(int))
+    violated = chosen
+    while len(violated):
+        a = _best_step(columns, y[rows[chosen]], rows[chosen], others[chosen], margin_sums, sums)
+        if a is None:
+            return False
+        logits = a @ columns
+        margins = logits[y[rows], rows] - logits[others, rows]
+        if not margins.sum() > _FEASIBLE * len(margins):
+            return False
+        violated = np.setdiff1d(np.flatnonzero(margins < -10 * _FEASIBLE), chosen)
+        worst = violated[np.argsort(margins[violated])[: _MARGINS * K * q]]
+        chosen = np.append(chosen, worst)
+    return _is_separating(objective, sums.theta_of(a[sums.others]).ravel(), 0.0)
+
+
+def _best_step(columns, labels, rows, others, margin_sums, sums):
+    """Standardised parameters (K, q) of the largest sum where some margins are not negative."""
+    m, (K, q) = len(rows), margin_sums.shape
+    places = np.arange(q)
+    at = np.hstack([labels[:, np.newaxis] * q + places, others[:, np.newaxis] * q + places])
+    values = np.hstack([-columns.T[rows], columns.T[rows]])
+    starts = np.arange(m + 1) * 2 * q
+    bounds = np.ones((K, q)) * [[[-1]], [[1]]]
+    bounds[:, sums.reference] = 0
+    found = linprog(
+        -margin_sums.ravel(),
+        A_ub=sparse.csr_array((values.ravel(), at.ravel(), starts), shape=(m, K * q)),
+        b_ub=np.zeros(m),
+        bounds=bounds.reshape(2, -1).T,
+        method="highs",
+        options={"primal_feasibility_tolerance": _FEASIBLE, "maxiter": _STEPS * K * q},
+    )
+    return found.x.reshape(K, q) if found.status == 0 else None
+
+
+def _is_separating(objective, direction, least_gain):
+    """Whether some label gains along a direction, at least so much, and none loses."""
+    gain, loss = objective.gains_along(direction)
+    return bool(gain > least_gain and loss < _STILL**2 * gain)

@@ -9,6 +9,9 @@ from scipy.optimize import linprog
 from sklearn.exceptions import ConvergenceWarning
 
 from sk_softmax import SoftmaxRegression
+from sk_softmax._curvature import Curvature
+from sk_softmax._hessian import PairSums
+from sk_softmax._solvers._separation import is_separable as by_program
 
 
 def is_separable(X, y):
@@ -89,3 +92,26 @@ def test_many_classes_are_not_left_to_an_estimate():
     X[:, 11] = (y == 3) & (rng.random(600) < 0.3)
     assert fitted(X, y).stop_reason_ == "separable"
     assert fitted(X[:, :11], y).stop_reason_ == "tol"
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_program_finds_what_steps_may_not_show(make_objective, seed):
+    X, y = table(seed)
+    if y.max() == 0:
+        return
+    objective = make_objective(X, y, lam=0)
+    assert by_program(objective, PairSums(Curvature(objective))) == is_separable(X, y)
+
+
+def test_separations_of_very_different_size(make_objective):
+    """Groups side by side in one column, some of one class and some of two, beside noise.
+
+    Newton's step is ruled by those far from all others, at ends that prove nothing.
+    """
+    rng = np.random.default_rng(0)
+    group = np.repeat(np.arange(12), 40)
+    X = np.column_stack([np.exp(group) + 0.01 * rng.standard_normal(480), rng.random((480, 4))])
+    y = np.where(rng.random(480) < 0.5, group, np.minimum(group + group % 2, 11))
+    assert is_separable(X, y)
+    assert fitted(X, y).stop_reason_ == "separable"
+    assert fitted(X, y, max_iter=2).stop_reason_ == "separable"
