@@ -126,7 +126,7 @@ class _Run:
         """The result of as many stages as it takes, the first with the `working` objective."""
         self._working, self._curvature = working, Curvature(working)
         self._rung = self._ladder.first()
-        T = self._rung.make(self._curvature, theta)
+        T = self._rung.make(self._curvature, theta, DAMPING)
         stage = Stage(working, theta, T)
         while self._reason is None:
             stage = self._confirmed(stage) if self._may_end(stage) else self._advanced(stage)

@@ -24,7 +24,7 @@ _STILL = 1e-4
 _ROUNDING = 1e-12
 # How negative the program may leave a margin: the least tolerance of HiGHS.
 _FEASIBLE = 1e-10
-# Numbers in a program, and in the columns that it is about, up to which it is worth solving.
+# Size of a dense program, and of the columns that it is about, up to which it is worth solving.
 _PROGRAM_SIZE = 2**22
 # Margins that a program starts with, and steps of the simplex method that it may take, for each
 # parameter. It takes a few where it takes any.
@@ -60,7 +60,7 @@ def is_separable(objective, sums):
     smaller, so that an optimum of zero is an answer.
     """
     q, K = objective.shape[1], objective.n_classes
-    largest = max(2 * q * _MARGINS * K * q, q * objective.n_samples)
+    largest = max(_MARGINS * (K * q) ** 2, q * objective.n_samples)
     if largest > _PROGRAM_SIZE:
         return False
     columns = np.hstack([sums.standardised(*block) for part in objective.parts for block in part])
@@ -98,7 +98,7 @@ def _best_step(columns, labels, rows, others, margin_sums, sums):
         A_ub=sparse.csr_array((values.ravel(), at.ravel(), starts), shape=(m, K * q)),
         b_ub=np.zeros(m),
         bounds=bounds.reshape(2, -1).T,
-        method="highs",
+        method="highs-ipm",
         options={"primal_feasibility_tolerance": _FEASIBLE, "maxiter": _STEPS * K * q},
     )
     return found.x.reshape(K, q) if found.status == 0 else None
