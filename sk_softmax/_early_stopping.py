@@ -11,7 +11,8 @@ class Validation:
     objective : Objective
         On the held-out rows.
     tol : float
-        Fraction by which the loss must fall to count as an improvement.
+        Fraction of itself, and of what it has fallen so far, by which the loss must fall to count
+        as an improvement.
     patience : int or None
         Iterations without one after which `should_stop`; None for no limit.
     """
@@ -21,6 +22,7 @@ class Validation:
     def __init__(self, objective, tol, patience):
         self._objective, self._tol, self._patience = objective, tol, patience
         self._waited = 0
+        self._first_loss = None
         self.best_loss, self.best_theta = np.inf, None
 
     @property
@@ -32,7 +34,10 @@ class Validation:
         """The `score` at theta; remembers the best theta, and how often there was none better."""
         scores = self.score(theta)
         loss = scores["validation_loss"]
-        improved = loss < self.best_loss - self._tol * abs(self.best_loss)
+        if self._first_loss is None:
+            self._first_loss = loss
+        best = self.best_loss
+        improved = loss < best - self._tol * min(abs(best), abs(self._first_loss - best))
         self._waited = 0 if improved or self.best_theta is None else self._waited + 1
         if loss < self.best_loss or self.best_theta is None:
             self.best_loss, self.best_theta = loss, np.array(theta)

@@ -39,7 +39,7 @@ from sk_softmax._blocks import (
     times_transposed,
 )
 from sk_softmax._column_sums import ColumnSums
-from sk_softmax._softmax import cross_entropy, softmax
+from sk_softmax._softmax import cross_entropy, log_softmax, softmax
 
 # Bytes of X, logits and residuals that a block may span: its second product should still
 # find the rows of the first in the cache of one core.
@@ -213,6 +213,18 @@ class Objective:
         frequencies = self.class_frequencies()
         frequencies[frequencies <= 0] = 0.5 / self.n_samples
         return np.log(frequencies)
+
+    def null_model(self):
+        """The flat theta that knows the class frequencies alone, and f there.
+
+        Without an intercept it does not even know these.
+        """
+        theta = np.zeros(self.shape)
+        if self.fit_intercept:
+            log_priors = self.log_priors()
+            theta[:, -1] = log_priors - log_priors.mean()
+        log_P = log_softmax(theta[:, -1:] * self.fit_intercept)[:, 0]
+        return theta.ravel(), -float(self.class_frequencies() @ log_P)
 
     def is_separated(self, value):
         """Whether f = `value` proves that its minimum is at infinity.

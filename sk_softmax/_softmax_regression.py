@@ -89,7 +89,8 @@ class SoftmaxRegression(
         for ``(1 - eps) onehot + eps / n_classes``.
     tol : float, default=1e-6
         Relative distance to the minimum at which to stop. "lbfgs" stops when a bound on
-        ``f - f*``, `gap_`, is at most ``tol * abs(f)``; "sgd" stops when its training loss has
+        ``f - f*``, `gap_`, is at most ``tol * abs(f)``, and at most ``sqrt(tol)`` times what f is
+        below the loss of the class frequencies alone; "sgd" stops when its training loss has
         not fallen by this fraction for `n_iter_no_change` epochs, while the schedule has little
         left to fall, see also `converged_`. None to do `max_iter` iterations, or as many as
         floating point allows, without a warning.

@@ -26,7 +26,7 @@ from sk_softmax._solvers._bound import (
     self_concordant_bound,
 )
 from sk_softmax._solvers._separation import is_separable, separates
-from sk_softmax._solvers._stage import Stage
+from sk_softmax._solvers._stage import SMALL_GAP, Stage
 
 _EPS = np.finfo(np.float64).eps
 # Relative gap down to which evaluations in float32 do, and size of X from which they pay.
@@ -121,6 +121,7 @@ class _Run:
         self._damping = DAMPING / _LESS_DAMPING
         self._reason = self._certificate = None
         self._gap = math.inf
+        self._null = objective.null_model()
 
     def minimize(self, theta, working):
         """The result of as many stages as it takes, the first with the `working` objective."""
@@ -187,7 +188,25 @@ class _Run:
 
         A first one comes with a step that makes the gap ten times smaller, and serves later points.
         """
-        return stage.is_within(self._tol if self._is_certified(stage) else self._tol / SETTLED)
+        return self._is_small(stage.gap * (1 if self._is_certified(stage) else SETTLED), stage)
+
+    def _is_small(self, gap, stage):
+        """Whether a gap is within `tol` of f, and little beside what there is to gain.
+
+        By the theorem of Taylor ``f_0 - f*`` is about ``1/2 ||theta - theta_0||^2`` in the norm
+        of the Hessian where it is lost in the rounding of f. Where nothing is to be gained, what
+        is left is the square of a rounding error.
+        """
+        f = abs(stage.value)
+        if not gap <= self._tol * f:
+            return False
+        null, null_loss = self._null
+        gain = null_loss - stage.value
+        if gain < SMALL_GAP * f:
+            way = stage.theta - null
+            gain = 0.5 * float(way @ stage.objective.hessian_operator(stage.theta)(way))
+        rounding = self._objective.n_samples * _EPS**2 * f
+        return gap <= max(math.sqrt(self._tol) * gain, rounding)
 
     def _settles(self, stage):
         """Whether what the Hessian proved before is enough to end here."""
@@ -195,7 +214,7 @@ class _Run:
             return False
         if self._ends_at(stage, self._certificate.bound(stage)):
             return True
-        if self._certificate.is_sharp or self._least_bound(stage) > self._tol * abs(stage.value):
+        if self._certificate.is_sharp or not self._is_small(self._least_bound(stage), stage):
             return False
         self._certificate = certificate_by_factor(stage.T)
         return self._ends_at(stage, self._certificate.bound(stage))
@@ -214,8 +233,7 @@ class _Run:
         Losses below the rounding of one are rounded to zero, and no bound knows of them.
         """
         self._gap = bound if abs(stage.value) > _EPS else math.inf
-        bound = self._gap
-        if bound <= self._tol * abs(stage.value):
+        if self._is_small(self._gap, stage):
             self._reason = StopReason.TOL
         return self._reason is not None
 

@@ -10,7 +10,7 @@ from sk_softmax._solvers._gap import GapEstimate
 
 _EPS = np.finfo(np.float64).eps
 # Relative gap from which differences of f drown in its rounding error.
-_SMALL_GAP = 1e-9
+SMALL_GAP = 1e-9
 # Numbers that the steps in L-BFGS's memory may hold, and as many the gradient differences.
 _MEMORY_SIZE = 2**24
 # What scipy may round its first trial by, of length one.
@@ -88,7 +88,7 @@ class Stage:
 
         That of a loss is relative to the sum of exponentials, which is at least one.
         """
-        return self.raw_gap < max(_SMALL_GAP * abs(self.value), _EPS)
+        return self.raw_gap < max(SMALL_GAP * abs(self.value), _EPS)
 
     @property
     def accuracy(self):
