@@ -26,6 +26,7 @@ ALLOWED = {
         "_blocks",
         "_curvature",
         "_factors",
+        "_hessian",
         "_objective",
         "_preconditioner",
         "_rotation",
