@@ -96,17 +96,15 @@ class PairSums:
     def gram_of_still_margins(self, step, size):
         """As `hessian`, with weight one for the margins that a step changes by less than `size`.
 
-        A margin is what the logit of a row's label has above that of another class.
+        A margin is what the logit of a label of a row has above that of another class.
         """
         objective, (first, second) = self.objective, self._classes
         logits = objective.logits_at(step)
 
         def weights(rows, X):
-            Z, y = logits(objective.in_dtype(X)), objective.y[rows]
-            still = np.abs(Z - Z[y, np.arange(len(y))]) < size
-            C = np.where(y == first[:, np.newaxis], still[second], False)
-            C |= np.where(y == second[:, np.newaxis], still[first], False)
-            return C.astype(np.float64)
+            Z, labels = logits(objective.in_dtype(X)), objective.is_label(rows)
+            still = np.abs(Z[first] - Z[second]) < size
+            return (still & (labels[first] | labels[second])).astype(np.float64)
 
         G = self._matrix(weights)
         return G.reshape(len(G) * objective.shape[1], -1)

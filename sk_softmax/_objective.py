@@ -231,18 +231,28 @@ class Objective:
 
         Without a penalty it is if some theta gives every row's own class a probability above
         one half, for multiples of that theta then bring f to zero. One row below it would
-        alone contribute s_i log 2. Targets other than one-hot keep it finite.
+        alone contribute s_i log 2. A table of targets may hold rows that keep f above zero.
         """
-        return self.may_be_separated and value < float(self.s.min()) * np.log(2)
+        one_label = self.may_be_separated and self.y.ndim == 1
+        return one_label and value < float(self.s.min()) * np.log(2)
 
     def gains_along(self, step):
-        """The most logits that a row's label gains on another class along a step, and loses."""
+        """The most logits that a row's label gains on another class along a step, and loses.
+
+        The labels of a row are the classes that its target gives a positive probability.
+        """
 
         def gains(Z, rows):
-            margins = Z[self.y[rows], np.arange(Z.shape[1])] - Z
-            return max(margins.max(), 0.0), max(-margins.min(), 0.0)
+            labels = self.is_label(rows)
+            best = np.where(labels, Z, -np.inf).max(axis=0)
+            worst = np.where(labels, Z, np.inf).min(axis=0)
+            return (best - Z.min(axis=0)).max(), (Z.max(axis=0) - worst).max()
 
         return self._largest(gains, step)
+
+    def is_label(self, rows):
+        """Whether the target of a row gives a class a positive probability, (K, m)."""
+        return self.targets(rows) > 0
 
     def logit_range(self, step):
         """The largest range, over the classes, of what a step adds to the logits of a row."""
@@ -259,8 +269,13 @@ class Objective:
 
     @property
     def may_be_separated(self):
-        """Whether hyperplanes that separate classes would leave f without a minimum."""
-        return self.lam == 0 and self.y.ndim == 1 and self.label_smoothing == 0
+        """Whether hyperplanes that separate classes would leave f without a minimum.
+
+        They do not where each target gives every class a positive probability.
+        """
+        if self.lam > 0 or self.label_smoothing > 0:
+            return False
+        return self.y.ndim == 1 or not self.y.all()
 
     def value_and_gradient(self, theta):
         """``f(theta)`` and its flat gradient, both float64."""

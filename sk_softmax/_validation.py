@@ -180,7 +180,10 @@ def _is_soft(y):
 
 
 def _probabilities(y):
-    """Classes, which the columns' names are if they have any, and sorted by them y (n, K)."""
+    """Classes, which the columns' names are if they have any, and sorted by them y (n, K).
+
+    One-hot rows are labels: their codes (n,).
+    """
     names = getattr(y, "columns", None)
     if names is not None and len(set(names)) < len(names):
         raise ValueError("y has columns of the same name; each must be a class of its own.")
@@ -201,7 +204,9 @@ def _probabilities(y):
         )
     classes = np.arange(Q.shape[1]) if names is None else np.asarray(names)
     order = np.argsort(classes)
-    return classes[order], Q[:, order] / Q.sum(axis=1, keepdims=True)
+    Q = Q[:, order] / Q.sum(axis=1, keepdims=True)
+    is_one_hot = Q.max(axis=1) == 1
+    return classes[order], Q.argmax(axis=1) if is_one_hot.all() else Q
 
 
 def _class_totals(y, sample_weight, n_classes):

@@ -1,10 +1,12 @@
 """Whether classes are separable, so that without a penalty the minimum is at infinity.
 
 It is there if along some step no row's label loses to another class and some row's gains: f falls
-for ever, ever less. Near such a minimum Newton's step is about one logit long and nearly such a
-step, where near a finite minimum it vanishes. "Nearly" proves nothing, since few rows far from
-all others can look like this: so the step is projected to those that leave all margins alone that
-it hardly changes, and must still be one along which labels gain and none loses.
+for ever, ever less. A row whose target is a table of probabilities has several labels, the classes
+of positive probability, as if each were a row of its own: along the step these keep level. Near such
+a minimum Newton's step is about one logit long and nearly such a step, where near a finite minimum
+it vanishes. "Nearly" proves nothing, since few rows far from all others can look like this: so the
+step is projected to those that leave all margins alone that it hardly changes, and must still be one
+along which labels gain and none loses.
 
 Where several steps separate, some much more than others, Newton's step shows none of them. A linear
 program finds one: it maximises the sum of all margins, none of which may be negative, over
@@ -64,18 +66,21 @@ def is_separable(objective, sums):
     if largest > _PROGRAM_SIZE:
         return False
     columns = np.hstack([sums.standardised(*block) for part in objective.parts for block in part])
-    y = objective.y
-    rows, others = np.nonzero(np.arange(K) != y[:, np.newaxis])
-    margin_sums = (K * np.eye(K)[y] - 1).T @ columns.T
+    labels, rows = np.nonzero(objective.is_label(slice(0, objective.n_samples)))
+    margin_sums = (K * np.eye(K)[labels] - 1).T @ columns.T[rows]
+    which, others = np.nonzero(np.arange(K) != labels[:, np.newaxis])
+    labels, rows = labels[which], rows[which]
     # At equal steps, so that all classes are among them, in whatever order the rows are.
     chosen = np.unique(np.linspace(0, len(rows) - 1, _MARGINS * K * q).astype(int))
     violated = chosen
     while len(violated):
-        a = _best_step(columns, y[rows[chosen]], rows[chosen], others[chosen], margin_sums, sums)
+        a = _best_step(
+            columns, labels[chosen], rows[chosen], others[chosen], margin_sums, sums.reference
+        )
         if a is None:
             return False
         logits = a @ columns
-        margins = logits[y[rows], rows] - logits[others, rows]
+        margins = logits[labels, rows] - logits[others, rows]
         if not margins.sum() > _FEASIBLE * len(margins):
             return False
         violated = np.setdiff1d(np.flatnonzero(margins < -10 * _FEASIBLE), chosen)
@@ -84,7 +89,7 @@ def is_separable(objective, sums):
     return _is_separating(objective, sums.theta_of(a[sums.others]).ravel(), 0.0)
 
 
-def _best_step(columns, labels, rows, others, margin_sums, sums):
+def _best_step(columns, labels, rows, others, margin_sums, reference):
     """Standardised parameters (K, q) of the largest sum where some margins are not negative."""
     m, (K, q) = len(rows), margin_sums.shape
     places = np.arange(q)
@@ -92,7 +97,7 @@ def _best_step(columns, labels, rows, others, margin_sums, sums):
     values = np.hstack([-columns.T[rows], columns.T[rows]])
     starts = np.arange(m + 1) * 2 * q
     bounds = np.ones((K, q)) * [[[-1]], [[1]]]
-    bounds[:, sums.reference] = 0
+    bounds[:, reference] = 0
     found = linprog(
         -margin_sums.ravel(),
         A_ub=sparse.csr_array((values.ravel(), at.ravel(), starts), shape=(m, K * q)),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from reference import make_problem
 from scipy.optimize import linprog
+from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
 
 from sk_softmax import SoftmaxRegression
@@ -31,10 +32,11 @@ def is_separable(X, y):
     return -found.fun > 1e-7
 
 
-def fitted(X, y, **parameters):
+def fitted(X, y, s=None, solver="lbfgs", **parameters):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return SoftmaxRegression("lbfgs", C=np.inf, **parameters).fit(X, y)
+        model = SoftmaxRegression(solver, C=np.inf, random_state=0, **parameters)
+        return model.fit(X, y, sample_weight=s)
 
 
 def table(seed):
@@ -79,10 +81,58 @@ def test_a_far_row_is_not_separation(far, n_classes):
     assert model.gap_method_ == "cholesky"
 
 
-def test_soft_targets_are_not_asked():
-    X, y = make_problem(0)
-    Q = 0.9 * np.eye(3)[y] + 0.1 / 3
-    assert fitted(X, Q).stop_reason_ == "tol"
+def targets(seed, y):
+    """Labels of a table as probabilities; some rows get a second class."""
+    rng = np.random.default_rng(seed)
+    Q, other = np.eye(y.max() + 1)[y], np.eye(y.max() + 1)[rng.permutation(y)]
+    share = rng.uniform(0.1, 0.9, size=(len(y), 1)) * (rng.random((len(y), 1)) < 0.1)
+    return (1 - share) * Q + share * other
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_table_of_targets_is_as_separable_as_its_rows_with_weights(seed):
+    X, y = table(seed)
+    if y.max() == 0:
+        return
+    Q = targets(seed, y)
+    rows, labels = np.nonzero(Q)
+    expected = is_separable(X[rows], labels)
+    assert (fitted(X, Q).stop_reason_ == "separable") == expected
+    assert (fitted(X[rows], labels, s=Q[rows, labels]).stop_reason_ == "separable") == expected
+
+
+def test_both_kinds_of_tables_of_targets_occur():
+    found = []
+    for seed in range(30):
+        X, y = table(seed)
+        rows, labels = np.nonzero(targets(seed, y))
+        found.append(y.max() > 0 and is_separable(X[rows], labels))
+    assert 5 < sum(found) < 25
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
+def test_one_hot_probabilities_separate_as_labels_do(solver):
+    X, y = load_iris(return_X_y=True)
+    assert fitted(X, np.eye(3)[y], solver=solver).stop_reason_ == "separable"
+    assert fitted(X, y, solver=solver).stop_reason_ == "separable"
+
+
+def test_an_empty_cell_of_a_table_of_counts_is_separation():
+    X = np.eye(3)[:, 1:]
+    counts = np.array([[3.0, 2, 4], [1, 5, 2], [2, 4, 0]])
+    model = fitted(X, counts / counts.sum(axis=1, keepdims=True), s=counts.sum(axis=1))
+    assert model.stop_reason_ == "separable"
+    assert not model.converged_
+    counts[2, 2] = 1
+    model = fitted(X, counts / counts.sum(axis=1, keepdims=True), s=counts.sum(axis=1))
+    assert model.stop_reason_ == "tol"
+
+
+@pytest.mark.parametrize("parameters", [{}, {"label_smoothing": 0.1}])
+def test_targets_that_give_every_class_something_are_not_asked(parameters):
+    X, y = load_iris(return_X_y=True)
+    Q = np.eye(3)[y] if parameters else 0.9 * np.eye(3)[y] + 0.1 / 3
+    assert fitted(X, Q, **parameters).stop_reason_ == "tol"
 
 
 def test_many_classes_are_not_left_to_an_estimate():
