@@ -1,12 +1,16 @@
 """From parameters and data to an objective, and from its theta to coefficients and back.
 
-Two classes are two rows of theta and one of `coef_`; a class without weight has none, and -inf
-for its intercept.
+Two classes are two rows of theta and one of `coef_`. A class without weight has no row of theta; it
+has coefficients of zero, and an intercept so low that its probability is zero in floating point.
 """
 
 import numpy as np
 
 from sk_softmax._objective import Objective
+
+# The other classes' logits have a mean of zero in every row, so that their largest is at least
+# this much above, and exp(-1000) is zero. Yet it is a number that one can compute with.
+_WITHOUT_WEIGHT = -1000.0
 
 
 def make_objective(estimator, data, threads, total_weight=None):
@@ -41,12 +45,14 @@ def initial_theta(estimator, objective, data, go_on=None):
         go_on = True
     if go_on:
         previous_W, previous_b = estimator.densify().coef_, estimator.intercept_
+        fitted = previous_W.any(axis=1) | (np.abs(previous_b) < -_WITHOUT_WEIGHT)
         if len(estimator.classes_) == 2:
             previous_W, previous_b = previous_W * [[-0.5], [0.5]], previous_b * [-0.5, 0.5]
-        row_of = {label: row for row, label in enumerate(estimator.classes_)}
+            fitted = fitted.repeat(2)
+        row_of = {label: row for row, label in enumerate(estimator.classes_) if fitted[row]}
         for k, label in enumerate(data.classes[data.weighted]):
             row = row_of.get(label)
-            if row is not None and np.isfinite(previous_b[row]):
+            if row is not None:
                 W[k], b[k] = previous_W[row], previous_b[row]
     theta = np.column_stack([W, b]) if estimator.fit_intercept else W
     return (theta - theta.mean(axis=0)).ravel()
@@ -54,14 +60,15 @@ def initial_theta(estimator, objective, data, go_on=None):
 
 def coefficients(objective, theta, data):
     """`classes_`, and `coef_` and `intercept_` for all of them, by name."""
-    W, b = objective.unpack(theta)
-    b = np.zeros(objective.n_classes) if b is None else b
-    if len(data.classes) == 2:
-        coef, intercept = W[1:] - W[:1], b[1:] - b[:1]
-    else:
+    coef, intercept = objective.unpack(theta)
+    intercept = np.zeros(objective.n_classes) if intercept is None else intercept
+    if objective.n_classes < len(data.classes):
+        W, b = coef - coef.mean(axis=0), intercept - intercept.mean()
         coef = np.zeros((len(data.classes), objective.n_features))
-        intercept = np.full(len(data.classes), -np.inf)
+        intercept = np.full(len(data.classes), _WITHOUT_WEIGHT)
         coef[data.weighted], intercept[data.weighted] = W, b
+    if len(data.classes) == 2:
+        coef, intercept = coef[1:] - coef[:1], intercept[1:] - intercept[:1]
     dtype = np.float32 if objective.X.dtype == np.float32 else np.float64
     return {
         "classes_": data.classes,

@@ -126,9 +126,8 @@ class SoftmaxPredictionMixin:
         largest = np.finfo(scores.dtype).max / 4  # differences overflow too
         if scores.max() <= largest and scores.min() >= -largest:
             return scores
-        overflows = ~((np.abs(scores) <= largest) | np.isneginf(b)).all(axis=1)
-        if overflows.any():
-            scores[overflows] = _overflowing_scores(X[overflows], W, b)
+        overflows = ~(np.abs(scores) <= largest).all(axis=1)
+        scores[overflows] = _overflowing_scores(X[overflows], W, b)
         return scores
 
 
@@ -143,4 +142,4 @@ def _overflowing_scores(X, W, b):
     limits = np.finfo(Z.dtype)
     with np.errstate(over="ignore"):
         Z = Z * size_X * size_W
-    return np.where(np.isneginf(b), b, np.clip(Z, limits.min / 2, limits.max / 2))
+    return np.clip(Z, limits.min / 2, limits.max / 2)

@@ -22,7 +22,14 @@ from sk_softmax._callbacks import (
 from sk_softmax._early_stopping import Validation, split_rows
 from sk_softmax._formulation import coefficients, initial_theta, make_objective
 from sk_softmax._prediction import SoftmaxPredictionMixin
-from sk_softmax._solvers import SCHEDULES, SOLVERS, StopReason, Stream, choose_solver
+from sk_softmax._solvers import (
+    SCHEDULES,
+    SOLVERS,
+    SolverResult,
+    StopReason,
+    Stream,
+    choose_solver,
+)
 from sk_softmax._threads import RowThreads
 from sk_softmax._validation import (
     check_classes,
@@ -51,6 +58,11 @@ _NOT_CONVERGED = {
         "the features, for example with StandardScaler"
     ),
 }
+
+_ONE_CLASS = (
+    "All weight (sample_weight times class_weight) is on one class, {!r}, which the model always "
+    "predicts."
+)
 
 
 class SoftmaxRegression(
@@ -147,8 +159,9 @@ class SoftmaxRegression(
         Coefficients; one row when there are two classes. With more, rows sum to zero at the
         minimum. In the precision of X.
     intercept_ : ndarray of shape (n_classes,) or (1,)
-        Intercepts. ``-inf``, probability zero, for a class whose rows all have zero weight;
-        the others are fitted as if it were absent.
+        Intercepts. A class whose rows all have zero weight has -1000 and coefficients of zero,
+        which makes its probability zero; the others are fitted as if it were absent. Where only
+        one class has weight, the model always predicts that one.
     loss_ : float
         The objective reached, divided by C times the sum of the weights: mean cross-entropy
         plus penalty.
@@ -159,7 +172,7 @@ class SoftmaxRegression(
     gap_method_ : {"cholesky", "cg"} or None
         What `gap_` rests on: the factorised Hessian of all rows, with which it is a theorem up to
         rounding; or conjugate gradients, which estimate the Newton decrement and the largest
-        leverage of a row. None if `gap_` is infinite.
+        leverage of a row. None if `gap_` is infinite, or only one class has weight.
     n_iter_ : ndarray of shape (1,)
         Iterations or epochs done.
     n_features_in_ : int
@@ -326,9 +339,9 @@ class SoftmaxRegression(
         Raises
         ------
         ValueError
-            If the data cannot be used: wrong shapes, NaN or infinity, fewer than two classes
-            with positive weight, labels that are not classes; or if "sgd" diverges because
-            the learning rate is too large.
+            If the data cannot be used: wrong shapes, NaN or infinity, fewer than two classes,
+            no positive weight, labels that are not classes; or if "sgd" diverges because the
+            learning rate is too large.
         FloatingPointError
             If squares of values in X overflow, or vanish where no penalty makes up for it.
 
@@ -336,11 +349,13 @@ class SoftmaxRegression(
         -----
         ConvergenceWarning
             If the solver ended before `tol` was met.
+        UserWarning
+            If all weight is on one class.
         """
         fitted = copy.copy(self)
-        complaint = fitted._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
-        if complaint:
-            warnings.warn(complaint, ConvergenceWarning, stacklevel=3)
+        warning = fitted._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        if warning is not None:
+            warnings.warn(warning, stacklevel=3)
         self.__dict__ = fitted.__dict__  # all of the new state, or nothing
         return self
 
@@ -432,12 +447,12 @@ class SoftmaxRegression(
 
     @with_callbacks
     def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val):
-        """`fit`, on an object of its own; what there is to be said about convergence, or None."""
+        """`fit`, on an object of its own; the warning that is due, or None."""
         data = check_training_data(self, X, y, sample_weight, self.class_weight)
         held_out = None
         if X_val is not None:
             held_out = check_held_out_data(self, X_val, y_val, sample_weight_val, data)
-        elif self.early_stopping:
+        elif self.early_stopping and len(data.weighted) > 1:
             data, held_out = self._hold_out(data)
         with RowThreads(self.n_jobs) as threads:
             objective = make_objective(self, data, threads)
@@ -452,8 +467,11 @@ class SoftmaxRegression(
 
             callback = tell_callbacks if task.is_followed else None
             recorder = IterationRecorder(solver.metrics, self.verbose, validation, callback)
-            result = solver.minimize(objective, theta, recorder)
-            if self.early_stopping:
+            if objective.n_classes == 1:
+                result = SolverResult(theta, 0.0, 0, True, StopReason.TOL, gap=0.0)
+            else:
+                result = solver.minimize(objective, theta, recorder)
+            if self.early_stopping and validation:
                 result = _best_of(objective, validation, result)
         if result.stop_reason is StopReason.DIVERGED:
             raise ValueError(self._complaint(result))
@@ -471,10 +489,16 @@ class SoftmaxRegression(
         if self.record_batches and self.solver_ == "sgd":
             self.batch_history_ = recorder.batch_history()
         task.end(found)
+        return self._warning(result, data.classes[data.weighted])
+
+    def _warning(self, result, classes):
+        """What a fit to classes that have weight is to warn of, or None."""
+        if len(classes) == 1:
+            return UserWarning(_ONE_CLASS.format(*classes.tolist()))
         expected = result.converged or self.tol is None
         if expected or result.stop_reason not in _NOT_CONVERGED:
             return None
-        return self._complaint(result)
+        return ConvergenceWarning(self._complaint(result))
 
     def _set_gap(self, result):
         """What "lbfgs" proved of the distance to the minimum, also as its last entry in history."""

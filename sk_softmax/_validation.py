@@ -42,11 +42,14 @@ def check_training_data(estimator, X, y, sample_weight, class_weight):
     X, y, classes = _check_rows(estimator, X, y, sample_weight, reset=True)
     sample_weight = _check_weights(X, y, sample_weight, class_weight, classes)
     weighted = np.flatnonzero(_class_totals(y, sample_weight, len(classes)) > 0)
-    if len(weighted) < 2:
-        number = "one class" if len(weighted) else "no class"
+    if len(classes) < 2:
         raise ValueError(
-            "SoftmaxRegression needs at least 2 classes with positive weight (sample_weight "
-            f"times class_weight) in y; the data contain {number}."
+            "SoftmaxRegression needs at least 2 classes in y; the data contain one class."
+        )
+    if len(weighted) == 0:
+        raise ValueError(
+            "SoftmaxRegression needs classes with positive weight (sample_weight times "
+            "class_weight) in y; the data contain no class that has any."
         )
     y = np.searchsorted(weighted, y) if y.ndim == 1 else np.ascontiguousarray(y[:, weighted])
     return _with_weight(X, y, sample_weight, classes, weighted)

@@ -102,6 +102,7 @@ def attempt(call, model):
         for message in (
             "X (does not have valid|has) feature names",
             "The number of unique classes",
+            "All weight",
         ):
             warnings.filterwarnings("ignore", message)
         # Data that cannot be converted without a warning are not for us to repair.
@@ -126,8 +127,7 @@ def attempt(call, model):
 
 def check_model(model, X):
     """What holds for every fitted model, and its predictions if X can be predicted from."""
-    absent = np.isneginf(model.intercept_)
-    if not (np.isfinite(model.coef_).all() and np.isfinite(model.intercept_[~absent]).all()):
+    if not (np.isfinite(model.coef_).all() and np.isfinite(model.intercept_).all()):
         raise Finding("the model is not finite")
     found = {}
     if not attempt(lambda: found.update(P=model.predict_proba(X), y=model.predict(X)), model):

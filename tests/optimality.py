@@ -203,7 +203,7 @@ def problem_of(model, X, y, sample_weight=None):
     W, b, C = model.coef_.astype(np.float64), model.intercept_.astype(np.float64), float(model.C)
     if len(W) == 1:
         W, b = W * [[-0.5], [0.5]], b * [-0.5, 0.5]
-    present = np.isfinite(b)
+    present = W.any(axis=1) | (b > -1000)
     if present.sum() == 2:
         C = C / 2
     Q = Q[:, present] + model.label_smoothing / present.sum()

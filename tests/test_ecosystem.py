@@ -11,7 +11,11 @@ from reference import make_problem
 from scipy import sparse
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
-from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
+from sklearn.ensemble import (
+    BaggingClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.feature_selection import RFE, SelectFromModel
 from sklearn.inspection import permutation_importance
@@ -27,6 +31,7 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.fixes import parse_version
 
 from sk_softmax import SoftmaxRegression
 
@@ -90,6 +95,58 @@ def test_calibration_bagging_voting_and_stacking(problem, solver):
         P = meta.predict_proba(X)[0] if several else meta.predict_proba(X)
         np.testing.assert_allclose(P.sum(axis=1), 1, rtol=1e-9)
         assert np.mean(P.argmax(axis=1) == y) > 0.7
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda model: CalibratedClassifierCV(model, cv=3),
+        lambda model: CalibratedClassifierCV(model, cv=3, method="isotonic"),
+        pytest.param(
+            lambda model: CalibratedClassifierCV(model, cv=3, method="temperature"),
+            marks=pytest.mark.skipif(
+                parse_version(sklearn.__version__) < parse_version("1.8"), reason="came with 1.8"
+            ),
+        ),
+        lambda model: StackingClassifier([("softmax", model)], final_estimator=estimator(), cv=3),
+        lambda model: StackingClassifier(
+            [("softmax", model)],
+            final_estimator=estimator(),
+            stack_method="decision_function",
+            passthrough=True,
+            cv=3,
+        ),
+        lambda model: VotingClassifier([("a", model), ("b", estimator(C=10))], voting="soft"),
+    ],
+)
+@solvers
+@pytest.mark.parametrize("absent", [0, 2])
+def test_a_class_without_weight_in_meta_estimators(problem, make, solver, absent):
+    X, y = problem
+    weight = np.where(y == absent, 0.0, 1.0)
+    P = make(estimator(solver)).fit(X, y, sample_weight=weight).predict_proba(X)
+    assert np.isfinite(P).all()
+    np.testing.assert_allclose(P.sum(axis=1), 1, rtol=1e-9)
+    rest = y != absent
+    assert np.mean(P[rest].argmax(axis=1) == y[rest]) > 0.7
+
+
+@pytest.mark.filterwarnings("ignore:All weight:UserWarning")
+@solvers
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_bagging_goes_on_where_a_bootstrap_lacks_the_rare_class(problem, solver, n_classes):
+    """One or two rows of it: some of the bootstraps have no row of the class, or of any other."""
+    X, y = problem
+    kept = np.concatenate(
+        [np.flatnonzero(y == 0)[:40], *(np.flatnonzero(y == k)[:1] for k in range(1, n_classes))]
+    )
+    X, y = X[kept], y[kept]
+    bag = BaggingClassifier(estimator(solver), n_estimators=12, random_state=0).fit(X, y)
+    only = [model for model in bag.estimators_ if not model.coef_.any()]
+    assert 0 < len(only) < 12
+    P = bag.predict_proba(X)
+    np.testing.assert_allclose(P.sum(axis=1), 1, rtol=1e-9)
+    assert P[:, 0].mean() > 0.8
 
 
 def test_one_vs_rest_fits_one_sigmoid_for_each_class(problem):

@@ -35,6 +35,7 @@ checks = parametrize_with_checks(
 
 
 # A list, because scikit-learn 1.7 passes a generator, of which pytest 9 warns.
+@pytest.mark.filterwarnings("ignore:All weight:UserWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(checks.args[0], list(checks.args[1]), ids=checks.kwargs["ids"])
 def test_common_checks(estimator, check):

@@ -100,6 +100,8 @@ def test_a_class_without_weight_has_probability_zero(run):
     assert np.all(P[:, 1] == 0)
     np.testing.assert_allclose(P, model.predict_proba(X), rtol=0, atol=1e-12)
     np.testing.assert_array_equal(predicted, model.predict(X))
+    _, scores = run(model, X, raw_scores=True)
+    np.testing.assert_allclose(scores, model.decision_function(X), rtol=1e-12, atol=1e-12)
 
 
 def test_far_from_the_boundary(run):
