@@ -10,9 +10,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 from sklearn.utils.metaestimators import available_if
 
+from sk_softmax import _hints
 from sk_softmax._callbacks import (
     CallbackSupportMixin,
     FitTask,
@@ -37,6 +38,7 @@ from sk_softmax._validation import (
     check_stream_data,
     check_training_data,
     hold_out,
+    is_soft,
 )
 
 _NOT_CONVERGED = {
@@ -262,6 +264,7 @@ class SoftmaxRegression(
         "verbose": ["verbose"],
     }
 
+    @_hints.explained
     def __init__(
         self,
         solver="auto",
@@ -449,10 +452,8 @@ class SoftmaxRegression(
     def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val):
         """`fit`, on an object of its own; the warning that is due, or None."""
         data = check_training_data(self, X, y, sample_weight, self.class_weight)
-        held_out = None
-        if X_val is not None:
-            held_out = check_held_out_data(self, X_val, y_val, sample_weight_val, data)
-        elif self.early_stopping and len(data.weighted) > 1:
+        held_out = check_held_out_data(self, X_val, y_val, sample_weight_val, data)
+        if held_out is None and self.early_stopping and len(data.weighted) > 1:
             data, held_out = self._hold_out(data)
         with RowThreads(self.n_jobs) as threads:
             objective = make_objective(self, data, threads)
@@ -542,11 +543,74 @@ class SoftmaxRegression(
 
     def _complaint(self, result):
         """What went wrong and what to do about it."""
-        unit = "epochs" if self.solver_ == "sgd" else "iterations"
+        unit = "epoch" if self.solver_ == "sgd" else "iteration"
+        unit += "s" * (result.n_iter != 1)
         reason = _NOT_CONVERGED[result.stop_reason].format(**vars(result), unit=unit)
         if self.solver_ == "sgd" and result.stop_reason is StopReason.MAX_ITER:
             reason += ', or take solver="lbfgs"'
         return f"The solver {self.solver_!r} {reason}."
+
+    def score(self, X, y, sample_weight=None):
+        """Return the mean accuracy on rows with labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,)
+            Labels. For probabilities there are :func:`soft_accuracy` and
+            :func:`neg_soft_log_loss`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights.
+
+        Returns
+        -------
+        score : float
+            The weighted share of rows whose label is predicted.
+
+        Raises
+        ------
+        ValueError
+            If `y` holds probabilities.
+        """
+        if is_soft(y):
+            raise ValueError(
+                "score is the accuracy on labels, but y holds probabilities of shape "
+                f"{np.shape(y)}. For these pass scoring=sk_softmax.soft_accuracy or "
+                "scoring=sk_softmax.neg_soft_log_loss to searches and cross-validation, or call "
+                "them: sk_softmax.soft_accuracy(model, X, y)."
+            )
+        return super().score(X, y, sample_weight)
+
+    def set_params(self, **params):
+        """Set parameters.
+
+        Parameters
+        ----------
+        **params : dict
+            Values by the names of the constructor.
+
+        Returns
+        -------
+        self : SoftmaxRegression
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+        """
+        hint = _hints.of_parameters(params)
+        if hint:
+            raise ValueError(hint)
+        return super().set_params(**params)
+
+    def _validate_params(self):
+        """Let errors about values of other estimators say what takes their place."""
+        try:
+            super()._validate_params()
+        except InvalidParameterError as error:
+            raise InvalidParameterError(f"{error}{_hints.of_values(vars(self))}") from None
 
     def __setstate__(self, state):
         """Restore a model; parameters that its version did not have get their defaults."""

@@ -1,5 +1,7 @@
 """Everything that asks scikit-learn about input: containers, labels, weights."""
 
+import re
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -56,11 +58,16 @@ def check_training_data(estimator, X, y, sample_weight, class_weight):
 
 
 def check_held_out_data(estimator, X, y, sample_weight, training):
-    """Validate X_val, y_val and sample_weight_val against the `TrainingData`."""
-    if y is None:
-        raise ValueError("y_val must be passed together with X_val.")
+    """Validate X_val, y_val and sample_weight_val against the `TrainingData`; None without any."""
+    if X is None and y is None and sample_weight is None:
+        return None
+    if X is None or y is None:
+        raise ValueError("X_val and y_val must be passed together; sample_weight_val needs both.")
     known = training.classes[training.weighted]
-    data = check_stream_data(estimator, X, y, sample_weight, None, training.classes, first=False)
+    with _errors_about_held_out_data():
+        data = check_stream_data(
+            estimator, X, y, sample_weight, None, training.classes, first=False
+        )
     totals = _class_totals(data.y, data.sample_weight, len(training.classes))
     unknown = np.setdiff1d(training.classes[totals > 0], known)
     if len(unknown):
@@ -68,6 +75,19 @@ def check_held_out_data(estimator, X, y, sample_weight, training):
     y = data.y
     y = np.searchsorted(training.weighted, y) if y.ndim == 1 else y[:, training.weighted]
     return replace(data, y=y, weighted=training.weighted)
+
+
+@contextmanager
+def _errors_about_held_out_data():
+    """Let errors name `X_val`, `y_val` and `sample_weight_val` where they name X, y and weights."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        message = re.sub(r"\b(X|y|sample_weight)\b(?! in fit)", r"\1_val", str(error))
+        if not re.search("(X|y|sample_weight)_val", message):
+            message = f"X_val, y_val or sample_weight_val: {message}"
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(message) from error
 
 
 def hold_out(training, held_out):
@@ -93,7 +113,7 @@ def check_stream_data(estimator, X, y, sample_weight, class_weight, classes, *, 
     unknown = np.setdiff1d(seen, classes)
     if len(unknown):
         raise ValueError(
-            f"Labels that are not among the classes: {unknown[:10]}. The classes are "
+            f"y has labels that are not among the classes: {unknown[:10]}. The classes are "
             f"{classes[:10]}: those of y in fit, of the first call in partial_fit."
         )
     sample_weight = _check_weights(X, y, sample_weight, class_weight, seen)
@@ -104,6 +124,36 @@ def check_stream_data(estimator, X, y, sample_weight, class_weight, classes, *, 
         Q, y = y, np.zeros((len(y), len(classes)))
         y[:, columns] = Q
     return _with_weight(X, y, sample_weight, classes, np.arange(len(classes)))
+
+
+def check_targets(X, y, sample_weight, classes):
+    """Targets (n, K) of rows, with a column for each of the sorted `classes`, and weights.
+
+    y holds labels or probabilities.
+    """
+    for name, array in {"y": y, "sample_weight": sample_weight}.items():
+        _refuse_masked(name, array)
+    if _is_soft(y):
+        seen, y = _probabilities(y)
+    else:
+        y = column_or_1d(_plain_labels(y))
+        check_classification_targets(y)
+        seen, y = np.unique(y, return_inverse=True)
+    check_consistent_length(X, y)
+    Q = np.eye(len(seen))[y] if y.ndim == 1 else y
+    unknown = np.setdiff1d(seen[Q.any(axis=0)], classes)
+    if len(unknown):
+        raise ValueError(f"y has classes that the estimator does not know: {unknown[:10]}.")
+    targets, known = np.zeros((len(Q), len(classes))), np.isin(seen, classes)
+    targets[:, np.searchsorted(classes, seen[known])] = Q[:, known]
+    if sample_weight is not None:
+        sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+    return targets, sample_weight
+
+
+def is_soft(y):
+    """Whether y is a table of numbers in floating point: probabilities rather than labels."""
+    return _is_soft(y) and np.asarray(y).dtype.kind == "f"
 
 
 def check_classes(classes, known):

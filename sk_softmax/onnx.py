@@ -5,6 +5,7 @@ model it makes ``softmax([-z, z])``, which is the sigmoid of 2 z.
 """
 
 import numpy as np
+from scipy import sparse
 
 from sk_softmax._softmax_regression import SoftmaxRegression
 
@@ -77,7 +78,8 @@ def _convert(scope, operator, container):
         return result
 
     raw_scores = container.get_options(model, {"raw_scores": False})["raw_scores"]
-    W, b = model.coef_.astype(np.float64), model.intercept_.astype(np.float64)
+    W = model.coef_.toarray() if sparse.issparse(model.coef_) else model.coef_
+    W, b = W.astype(np.float64), model.intercept_.astype(np.float64)
     if len(W) == 1:
         # The softmax of these two is the sigmoid.
         W, b = (np.concatenate([-a, a]) / (1 if raw_scores else 2) for a in (W, b))

@@ -107,10 +107,22 @@ def test_soft_targets_can_be_held_out():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"X_val": np.ones((2, 4))}, "y_val must be passed"),
-        ({"X_val": np.ones((2, 5)), "y_val": [0, 1]}, "features"),
-        ({"X_val": np.ones((2, 4)), "y_val": [0, 9]}, "not among the classes"),
-        ({"X_val": np.full((2, 4), np.nan), "y_val": [0, 1]}, "NaN"),
+        ({"X_val": np.ones((2, 4))}, "X_val and y_val must be passed together"),
+        ({"y_val": [0, 1]}, "X_val and y_val must be passed together"),
+        ({"sample_weight_val": [1, 1]}, "X_val and y_val must be passed together"),
+        ({"X_val": np.ones((2, 5)), "y_val": [0, 1]}, "^X_val has 5 features"),
+        ({"X_val": np.ones((2, 4)), "y_val": [0, 9]}, "^y_val has labels .* those of y in fit"),
+        ({"X_val": np.full((2, 4), np.nan), "y_val": [0, 1]}, "X_val contains NaN"),
+        ({"X_val": np.ones((2, 4)), "y_val": [0, np.nan]}, "y_val contains NaN"),
+        ({"X_val": np.ones((2, 4)), "y_val": [0.5, 1]}, "y_val.* Unknown label type"),
+        ({"X_val": np.ones((2, 4)), "y_val": [0, 1, 1]}, "y_val.* inconsistent"),
+        ({"X_val": np.ones(4), "y_val": [0, 1]}, "X_val.* Expected 2D"),
+        ({"X_val": np.ma.ones((2, 4)), "y_val": [0, 1]}, "^X_val is a masked array"),
+        ({"X_val": np.ones((2, 4)), "y_val": np.full((2, 3), 0.5)}, "^y_val of shape"),
+        (
+            {"X_val": np.ones((2, 4)), "y_val": [0, 1], "sample_weight_val": [1, -1]},
+            "`sample_weight_val`",
+        ),
     ],
 )
 def test_what_cannot_be_held_out(arguments, message, state_of):

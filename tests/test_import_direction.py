@@ -35,6 +35,8 @@ ALLOWED = {
     "_callbacks": set(),
     "_early_stopping": set(),
     "_validation": {"_blocks"},
+    "_hints": set(),
+    "_scorers": {"_validation"},
     "_prediction": {"_softmax", "_validation"},
     "_formulation": {"_objective"},
     "_gradient_check": {"_formulation", "_objective", "_threads", "_validation"},
@@ -42,6 +44,7 @@ ALLOWED = {
         "_callbacks",
         "_early_stopping",
         "_formulation",
+        "_hints",
         "_prediction",
         "_solvers",
         "_threads",
@@ -49,7 +52,7 @@ ALLOWED = {
     },
     "onnx": {"_softmax_regression"},
     "_displays": {"_displays"},
-    "__init__": {"_displays", "_gradient_check", "_softmax_regression"},
+    "__init__": {"_displays", "_gradient_check", "_scorers", "_softmax_regression"},
 }
 NO_SKLEARN = {
     *(

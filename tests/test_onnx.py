@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 from reference import make_problem
+from scipy import sparse
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -102,6 +103,22 @@ def test_a_class_without_weight_has_probability_zero(run):
     np.testing.assert_array_equal(predicted, model.predict(X))
     _, scores = run(model, X, raw_scores=True)
     np.testing.assert_allclose(scores, model.decision_function(X), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("options", [{}, {"raw_scores": True}])
+def test_sparse_coefficients(run, n_classes, options):
+    X, y = data(n_classes)
+    model = SoftmaxRegression().fit(X, y)
+    expected = run(model, X, **options)
+    for found, dense in zip(run(model.sparsify(), X, **options), expected, strict=True):
+        np.testing.assert_array_equal(found, dense)
+    assert sparse.issparse(model.coef_)
+    in_pipeline = make_pipeline(StandardScaler(), SoftmaxRegression()).fit(X, y)
+    in_pipeline[-1].sparsify()
+    np.testing.assert_allclose(
+        run(in_pipeline, X)[1], in_pipeline.predict_proba(X), rtol=0, atol=1e-12
+    )
 
 
 def test_far_from_the_boundary(run):

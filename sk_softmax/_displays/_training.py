@@ -92,10 +92,16 @@ class TrainingDisplay:
         Raises
         ------
         ValueError
-            If a model kept no such record.
+            If a model is no :class:`SoftmaxRegression`, or kept no such record.
         """
         estimators = estimator if isinstance(estimator, list | tuple) else [estimator]
         models = [unwrap(each)[0] for each in estimators]
+        for model in models:
+            if not hasattr(model, "stop_reason_"):
+                raise ValueError(
+                    "TrainingDisplay draws the record of a SoftmaxRegression, but got "
+                    f"{type(model).__name__}, which keeps none."
+                )
         solvers = [getattr(model, "solver_", None) for model in models]
         if names is None and len(models) > 1 and len(set(solvers)) == len(models):
             names = solvers

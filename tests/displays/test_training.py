@@ -119,7 +119,7 @@ def test_no_record():
         TrainingDisplay.from_estimator(streamed)
     with pytest.raises(ValueError, match="needs batch_history_"):
         TrainingDisplay.from_estimator(SoftmaxRegression().fit(X, y), per="batch")
-    with pytest.raises(ValueError, match="history_, which this LogisticRegression has not"):
+    with pytest.raises(ValueError, match="SoftmaxRegression, but got LogisticRegression"):
         TrainingDisplay.from_estimator(LogisticRegression(max_iter=1000).fit(X, y))
     with pytest.raises(NotFittedError):
         TrainingDisplay.from_estimator(SoftmaxRegression())

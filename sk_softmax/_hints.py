@@ -1,0 +1,80 @@
+"""What to say of parameters and values that other estimators know by another name."""
+
+import functools
+
+_L2_ONLY = "The penalty is L2, of strength 1/C; C=numpy.inf is none. There is no L1 penalty."
+_MULTINOMIAL = "More than two classes are always multinomial; see OneVsRestClassifier for the rest."
+_LIBLINEAR = 'It belongs to "liblinear"; the intercept is never penalised here.'
+_RATE = 'learning_rate takes the number itself, or "auto".'
+_EPOCHS = "max_iter is the number of epochs."
+
+_PARAMETERS = {
+    "penalty": _L2_ONLY,
+    "l1_ratio": _L2_ONLY,
+    "alpha": "C = 1 / (alpha * n_samples).",
+    "multi_class": _MULTINOMIAL,
+    "dual": _LIBLINEAR,
+    "intercept_scaling": _LIBLINEAR,
+    "loss": "The loss is the cross-entropy.",
+    "eta0": _RATE,
+    "learning_rate_init": _RATE,
+    "lr": _RATE,
+    "power_t": "schedule says how the learning rate changes.",
+    "nesterovs_momentum": "The parameter is called nesterov.",
+    "hidden_layer_sizes": "There are no hidden layers.",
+    "epochs": _EPOCHS,
+    "n_epochs": _EPOCHS,
+}
+
+_OTHER_SOLVERS = {"newton-cg", "newton-cholesky", "liblinear", "sag", "saga", "adam"}
+_SCHEDULES = {"optimal", "constant", "invscaling", "adaptive", "inverse_scaling", "cosine"}
+_VALUES = {
+    "solver": (
+        (_OTHER_SOLVERS, 'With "auto" or "lbfgs" raw features need no other solver.'),
+        ({"l1", "l2", "elasticnet"}, f"The first argument is the solver. {_L2_ONLY}"),
+    ),
+    "learning_rate": (
+        (
+            _SCHEDULES,
+            'A number goes to learning_rate, and how it changes to schedule, such as "constant", '
+            '"inverse_scaling", "cosine" or "adaptive".',
+        ),
+    ),
+    "schedule": (
+        ({"invscaling"}, 'It is called "inverse_scaling" here.'),
+        ({"optimal"}, 'learning_rate="auto" with schedule="auto" needs no tuning.'),
+    ),
+}
+
+_PAGE = 'The page "Coming from scikit-learn\'s classifiers" of the user guide has all names.'
+
+
+def of_parameters(names):
+    """What takes the place of the first name that is another estimator's, or None."""
+    for name in names:
+        if name in _PARAMETERS:
+            return f"SoftmaxRegression has no parameter {name!r}. {_PARAMETERS[name]} {_PAGE}"
+    return None
+
+
+def of_values(parameters):
+    """What takes the place of values that are another estimator's, or an empty string."""
+    for name, hints in _VALUES.items():
+        value = parameters[name]
+        for values, hint in hints:
+            if isinstance(value, str) and value in values:
+                return f" {hint} {_PAGE}"
+    return ""
+
+
+def explained(init):
+    """An `__init__` that says what takes the place of another estimator's parameters."""
+
+    @functools.wraps(init)
+    def __init__(self, *args, **parameters):
+        hint = of_parameters(parameters)
+        if hint:
+            raise TypeError(hint)
+        init(self, *args, **parameters)
+
+    return __init__
