@@ -1,6 +1,6 @@
 """Draw gap against time from the JSON that run.py writes.
 
-    python benchmarks/figure.py docs/benchmarks/lbfgs.json --problems "wine raw" "digits raw"
+    python benchmarks/figure.py docs/benchmarks/tables.json --problems "wine raw" "digits raw"
 
 A point for each setting of each contender; a line along those that no quicker setting beats;
 a ring around the default.
