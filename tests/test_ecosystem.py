@@ -2,9 +2,13 @@
 
 import io
 import pickle
+import warnings
+from doctest import DocTestParser
+from pathlib import Path
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from reference import make_problem
@@ -194,6 +198,79 @@ def test_cross_validation(problem, solver):
     assert np.all(np.isfinite(P))
     _, train, test = learning_curve(estimator(solver), X, y, cv=3, train_sizes=[0.5, 1.0])
     assert train.shape == test.shape == (2, 3)
+
+
+# Other programs
+
+
+def recipe():
+    """`as_logistic_regression` of the user guide."""
+    page = Path(__file__).parent.parent / "docs" / "user_guide" / "persistence.rst"
+    blocks = DocTestParser().get_examples(page.read_text(encoding="utf-8"))
+    (source,) = [block.source for block in blocks if "def as_logistic_regression" in block.source]
+    found = {}
+    exec("from sklearn.linear_model import LogisticRegression", found)
+    exec(source, found)
+    return found["as_logistic_regression"]
+
+
+@solvers
+@pytest.mark.parametrize("labels", ["ab", "abc"])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("kind", ["float64", "float32", "sparse", "frame", "no weight", "stream"])
+def test_a_copy_as_logistic_regression(problem, solver, labels, fit_intercept, kind):
+    X, y = problem
+    X, y = X[y < len(labels)], np.array(list(labels))[y[y < len(labels)]]
+    if kind == "float32":
+        X = X.astype(np.float32)
+    if kind == "frame":
+        X = pd.DataFrame(X, columns=list("uvwxyz"))
+    weight = np.where((y == "a") & (kind == "no weight"), 0.0, 1.0)
+    model = estimator(solver, fit_intercept=fit_intercept)
+    if kind == "stream":
+        model.partial_fit(X, y, classes=list(labels))
+    else:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "All weight", UserWarning)
+            model.fit(X, y, sample_weight=weight)
+    if kind == "sparse":
+        model.sparsify()
+    copied, atol = recipe()(model), 1e-6 if kind == "float32" else 1e-12
+    for data in (X, -100 * X):
+        for method in ("decision_function", "predict_proba"):
+            expected = getattr(model, method)(data)
+            np.testing.assert_allclose(
+                getattr(copied, method)(data), expected, rtol=1e-5, atol=atol
+            )
+        np.testing.assert_array_equal(copied.predict(data), model.predict(data))
+    assert copied.score(X, y) == model.score(X, y)
+
+
+@pytest.mark.parametrize("in_pipeline", [False, True])
+@pytest.mark.parametrize("how", ["fit", "stream", "history", "sparse", "random"])
+def test_the_one_type_that_skops_and_mlflow_must_trust(problem, in_pipeline, how):
+    """As ``mlflow.sklearn.log_model(..., skops_trusted_types=[...])`` passes it on."""
+    skops = pytest.importorskip("skops.io")
+    X, y = problem
+    model = estimator("sgd")
+    if how == "random":
+        model.set_params(random_state=np.random.RandomState(0))
+    if how == "history":
+        model.set_params(early_stopping=True, record_batches=2)
+    if how == "stream":
+        model.partial_fit(X, y, classes=[0, 1, 2])
+    else:
+        model.fit(X, y)
+    if how == "sparse":
+        model.sparsify()
+    if in_pipeline:
+        model = make_pipeline(StandardScaler().fit(X), model)
+    stored, trusted = skops.dumps(model), ["sk_softmax.SoftmaxRegression"]
+    if how == "sparse":
+        trusted = ["scipy.sparse._csr.csr_matrix", *trusted]
+    assert skops.get_untrusted_types(data=stored) == trusted
+    loaded = skops.loads(stored, trusted=trusted)
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
 
 
 # Metadata routing
