@@ -1,7 +1,15 @@
 """Softmax (multinomial logistic) regression for scikit-learn."""
 
-from sk_softmax._displays import CoefficientDisplay, PredictionDisplay, TrainingDisplay
+from sk_softmax._coefficient_summary import CoefficientSummary, MarginalEffects
+from sk_softmax._displays import (
+    CoefficientDisplay,
+    IntervalDisplay,
+    PredictionDisplay,
+    TrainingDisplay,
+)
 from sk_softmax._gradient_check import GradientCheck, check_gradient
+from sk_softmax._inference import average_marginal_effects, summary
+from sk_softmax._likelihood_ratio import LikelihoodRatioTest, likelihood_ratio_test
 from sk_softmax._scorers import neg_soft_log_loss, soft_accuracy
 from sk_softmax._softmax_regression import SoftmaxRegression
 
@@ -9,13 +17,20 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "CoefficientDisplay",
+    "CoefficientSummary",
     "GradientCheck",
+    "IntervalDisplay",
+    "LikelihoodRatioTest",
+    "MarginalEffects",
     "PredictionDisplay",
     "SoftmaxRegression",
     "TrainingDisplay",
+    "average_marginal_effects",
     "check_gradient",
+    "likelihood_ratio_test",
     "neg_soft_log_loss",
     "soft_accuracy",
+    "summary",
 ]
 
 # Pickles and skops files store the import path of a class; this one is frozen.

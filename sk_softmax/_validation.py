@@ -126,6 +126,20 @@ def check_stream_data(estimator, X, y, sample_weight, class_weight, classes, *, 
     return _with_weight(X, y, sample_weight, classes, np.arange(len(classes)))
 
 
+def check_summary_data(estimator, X, y, sample_weight):
+    """Validate the rows that a model was fitted to; y are of its classes that have weight."""
+    classes = estimator.classes_
+    data = check_stream_data(
+        estimator, X, y, sample_weight, estimator.class_weight, classes, first=False
+    )
+    weighted = np.flatnonzero(_class_totals(data.y, data.sample_weight, len(classes)) > 0)
+    if len(weighted) < 2:
+        raise ValueError(f"At least 2 classes must have weight in y; {len(weighted)} has.")
+    y = data.y
+    y = np.searchsorted(weighted, y) if y.ndim == 1 else np.ascontiguousarray(y[:, weighted])
+    return replace(data, y=y, weighted=weighted)
+
+
 def check_targets(X, y, sample_weight, classes):
     """Targets (n, K) of rows, with a column for each of the sorted `classes`, and weights.
 

@@ -51,8 +51,30 @@ ALLOWED = {
         "_validation",
     },
     "onnx": {"_softmax_regression"},
-    "_displays": {"_displays"},
-    "__init__": {"_displays", "_gradient_check", "_scorers", "_softmax_regression"},
+    "_unwrap": set(),
+    "_covariance": {"_blocks", "_curvature", "_hessian", "_softmax"},
+    "_summary_table": set(),
+    "_coefficient_summary": {"_summary_table"},
+    "_likelihood_ratio": {"_coefficient_summary"},
+    "_inference": {
+        "_coefficient_summary",
+        "_covariance",
+        "_formulation",
+        "_softmax_regression",
+        "_threads",
+        "_unwrap",
+        "_validation",
+    },
+    "_displays": {"_displays", "_inference", "_unwrap"},
+    "__init__": {
+        "_coefficient_summary",
+        "_displays",
+        "_gradient_check",
+        "_inference",
+        "_likelihood_ratio",
+        "_scorers",
+        "_softmax_regression",
+    },
 }
 NO_SKLEARN = {
     *(

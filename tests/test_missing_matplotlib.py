@@ -6,6 +6,7 @@ import pytest
 DRAWING = {
     "TrainingDisplay": "histories={}",
     "CoefficientDisplay": "coef=[[1.0]], classes=[0, 1]",
+    "IntervalDisplay": "coef=[[1.0]], intervals=[[[0.0, 2.0]]], labels=[1], names=['x']",
     "PredictionDisplay": "y_true=[0], probabilities=[[1.0, 0.0]], classes=[0, 1]",
 }
 

@@ -3,7 +3,8 @@
 import numpy as np
 from scipy import sparse
 
-from sk_softmax._displays._common import check_image_shape, import_pyplot, make_axes, unwrap
+from sk_softmax._displays._common import check_image_shape, import_pyplot, make_axes
+from sk_softmax._unwrap import names_of_columns, unwrap
 
 
 class CoefficientDisplay:
@@ -88,7 +89,7 @@ class CoefficientDisplay:
         """
         model, steps = unwrap(estimator)
         if feature_names is None:
-            feature_names = _feature_names(model, steps)
+            feature_names = names_of_columns(model, steps)
         display = cls(coef=model.coef_, classes=model.classes_, feature_names=feature_names)
         return display.plot(
             ax, kind=kind, image_shape=image_shape, n_features=n_features, limit=limit, cmap=cmap
@@ -261,15 +262,3 @@ def _write_numbers(panel, table, limit):
             fontsize=8,
             color=colour,
         )
-
-
-def _feature_names(model, steps):
-    """The names that the model saw, or that the steps before it give; None if there are none."""
-    if hasattr(model, "feature_names_in_"):
-        return model.feature_names_in_
-    if steps is None:
-        return None
-    try:
-        return steps.get_feature_names_out()
-    except AttributeError:  # a step that does not name its output
-        return None

@@ -1,8 +1,6 @@
-"""What displays share: matplotlib when it is needed, axes, and the model inside a pipeline."""
+"""What displays share: matplotlib when it is needed, colours and axes."""
 
 import numpy as np
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
 #: Okabe and Ito's colours, told apart by colour-blind readers too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -43,18 +41,3 @@ def check_image_shape(image_shape, n_features):
             f"image_shape={image_shape!r} has {n_pixels} pixels, but there are {n_features} "
             "features."
         )
-
-
-def unwrap(estimator):
-    """The fitted model inside pipelines and searches, and the steps before it, or None."""
-    steps = None
-    check_is_fitted(estimator)
-    while True:
-        if hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        elif isinstance(estimator, Pipeline):
-            steps = estimator[:-1] if len(estimator) > 1 else None
-            estimator = estimator[-1]
-        else:
-            check_is_fitted(estimator)
-            return estimator, steps

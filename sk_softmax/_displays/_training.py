@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sk_softmax._displays._common import COLOURS, import_pyplot, make_axes, unwrap
+from sk_softmax._displays._common import COLOURS, import_pyplot, make_axes
+from sk_softmax._unwrap import unwrap
 
 _LONG_NAMES = {"gap": "estimated distance to the minimum"}
 

@@ -1,0 +1,187 @@
+"""The minimum to all digits, and the covariance of what is estimated there.
+
+With S the sum of the weights and H the Hessian of f (`_hessian.py`), ``S H`` is the observed
+information: the Hessian of minus the log-likelihood, and of ``1/(2 C) ||W||^2`` if there is a
+penalty. Its inverse is the covariance of the maximum-likelihood estimates. The sandwich
+
+    H^-1 M H^-1 / S,   M = 1/S sum_i s_i g_i g_i',   g_i = (p_i - q_i) (x) x_i
+
+is right for large samples also where the model is wrong (P. J. Huber, "The behavior of maximum
+likelihood estimates under nonstandard conditions", 1967). A weight that is not a number of
+repetitions belongs to one row, whose gradient is ``s_i g_i``: then M has ``s_i^2 / S``.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import LinAlgError, cholesky, solve_triangular
+
+from sk_softmax._blocks import slices
+from sk_softmax._curvature import Curvature
+from sk_softmax._hessian import PairSums
+from sk_softmax._softmax import softmax
+
+_MAX_STEPS = 30
+# Squared standard errors from the minimum that are nothing.
+_EXACT = 1e-22
+# Squared pivots, of a matrix with a unit diagonal, that are rounding errors of zero.
+_SINGULAR = 1e-13
+# Numbers in the changes of logits that are held at once.
+_CHUNK_SIZE = 2**20
+
+
+class SingularHessian(ValueError):
+    """Columns that are linear combinations of others, by index, intercept last; or none."""
+
+    def __init__(self, columns):
+        super().__init__(f"columns {columns}")
+        self.columns = columns
+
+
+class FarFromMinimum(ValueError):
+    """The number of standard errors to the minimum, or infinity if there is none near."""
+
+    def __init__(self, distance):
+        super().__init__(f"{distance} standard errors")
+        self.distance = distance
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """theta (K, p + 1) at the minimum, and its covariance ``B N B'`` divided by S.
+
+    `factor` is B of shape (K, p + 1, m), with ``B B'`` the inverse Hessian. `loss` is the mean
+    cross-entropy and `df` the trace of ``H^-1`` with the Hessian of the loss alone: the number of
+    parameters, or less with a penalty.
+    """
+
+    theta: np.ndarray
+    factor: np.ndarray
+    middle: np.ndarray
+    total: float
+    loss: float
+    df: float
+
+    def covariance(self, factor):
+        """That of what has a `factor` (..., m) like theta's, its axes but the last flattened."""
+        factor = factor.reshape(-1, factor.shape[-1])
+        return factor @ self.middle @ factor.T / self.total
+
+
+def estimates(objective, theta, total, sandwich=None, slack=1.0):
+    """The `Estimates` at the minimum near theta.
+
+    `total` is S. `sandwich` is None for the inverse Hessian, otherwise the power of s_i in the
+    sandwich: 1 for repetitions, 2 for weights. More than `slack` squared standard errors away from
+    theta there is none.
+    """
+    sums = PairSums(Curvature(objective))
+    theta, R = _polished(sums, theta, total, slack)
+    K, q = objective.shape
+    columns = [sums.theta_of(column.reshape(K - 1, q)) for column in R.T]
+    factor = np.stack(columns, axis=2)
+    middle = np.eye(len(R))
+    if sandwich is not None:
+        middle = R.T @ _squared_scores(sums, theta, total, sandwich) @ R
+    slopes = factor[:, : objective.n_features]
+    df = len(R) - objective.lam * float(np.vdot(slopes, slopes))
+    loss, _ = objective.loss(theta)
+    return Estimates(theta.reshape(K, q), factor, middle, total, loss, df)
+
+
+def _polished(sums, theta, total, slack):
+    """theta at the minimum by Newton's method, flat, and R with ``R R' = H^-1`` there."""
+    objective, previous = sums.objective, math.inf
+    for _ in range(_MAX_STEPS):
+        R = _inverse_factor(sums, sums.hessian(theta))
+        _, gradient = objective.value_and_gradient(theta)
+        u = R.T @ sums.gradient_of(gradient.reshape(objective.shape)).ravel()
+        squared = total * float(u @ u)
+        if squared > slack:
+            raise FarFromMinimum(math.sqrt(squared))
+        if squared < _EXACT or squared >= previous:  # differences are rounding errors
+            return theta, R
+        step = sums.theta_of((R @ -u).reshape(len(sums.others), -1))
+        theta, previous = theta + step.ravel(), squared
+    raise FarFromMinimum(math.inf)
+
+
+def _inverse_factor(sums, H):
+    """R with ``R R' = H^-1``, or `SingularHessian`."""
+    scale = np.sqrt(np.diag(H))
+    scale[scale == 0] = 1.0
+    try:
+        L = cholesky(H / scale / scale[:, np.newaxis], lower=True)
+    except LinAlgError:
+        L = np.zeros((1, 1))
+    if np.diag(L).min() ** 2 < _SINGULAR:
+        raise SingularHessian(_dependent_columns(sums))
+    inverse = solve_triangular(L, np.eye(len(L)), lower=True, overwrite_b=True)
+    return (inverse / scale).T
+
+
+def _dependent_columns(sums):
+    """Indices of the columns that a linear combination makes zero, the intercept last."""
+    q = sums.objective.shape[1]
+    gram = np.zeros((q, q))
+    for part in sums.objective.parts:
+        for rows, X in part:
+            columns = sums.standardised(rows, X)
+            gram += (columns * sums.objective.s[rows]) @ columns.T
+    size = np.sqrt(np.diag(gram))
+    size[size == 0] = 1.0
+    values, vectors = np.linalg.eigh(gram / size / size[:, np.newaxis])
+    null = np.abs(vectors[:, values < q * _SINGULAR])
+    return np.flatnonzero(null.max(axis=1, initial=0) > 1e-6)
+
+
+def _squared_scores(sums, theta, total, power):
+    """M in the variables of the Hessian, ((K - 1) q, (K - 1) q)."""
+    objective, logits = sums.objective, sums.objective.logits_at(theta)
+    q = objective.shape[1]
+    M = np.zeros((len(sums.others) * q,) * 2)
+    for part in objective.parts:
+        for rows, X in part:
+            s = objective.s[rows] * (total * objective.s[rows]) ** (power - 1)
+            residuals = softmax(logits(objective.in_dtype(X))) - objective.targets(rows)
+            columns = sums.standardised(rows, X)
+            scores = residuals[sums.others, np.newaxis] * columns
+            scores = scores.reshape(len(M), -1)
+            M += (scores * s) @ scores.T
+    return M
+
+
+def average_effects(objective, found):
+    """``1/S sum_i s_i d p_ik / d x_ij`` (K, p), and its factor (K, p, m), at the `Estimates`.
+
+    The derivatives are ``p_ik (w_kj - sum_l p_il w_lj)``. The factor is made from directions in
+    which theta changes by `found.factor`, and the logits of a row by dz (K, rows, m).
+    """
+    p, m = objective.n_features, found.factor.shape[2]
+    W, dW = found.theta[:, :p], found.factor[:, :p]
+    logits = objective.logits_at(found.theta.ravel())
+    effects, factor = np.zeros(W.shape), np.zeros(dW.shape)
+    for X, s in _dense_rows(objective, max(1, _CHUNK_SIZE // (len(W) * m))):
+        P = softmax(logits(X))
+        dz = X @ dW
+        if objective.fit_intercept:
+            dz += found.factor[:, np.newaxis, p]
+        dP = P[:, :, np.newaxis] * (dz - np.einsum("kn,knm->nm", P, dz))
+        slopes = W[:, np.newaxis] - P.T @ W
+        sP = s * P
+        effects += np.einsum("kn,knj->kj", sP, slopes)
+        factor += slopes.swapaxes(1, 2) @ (s[:, np.newaxis] * dP)
+        factor += sP.sum(axis=1)[:, np.newaxis, np.newaxis] * dW
+        factor -= np.tensordot(sP @ P.T, dW, 1)
+        factor -= np.einsum("lj,klm->kjm", W, np.einsum("kn,lnm->klm", sP, dP))
+    return effects, factor
+
+
+def _dense_rows(objective, size):
+    """Rows, dense and in the objective's dtype, at most `size` at a time, and their weights."""
+    for part in objective.parts:
+        for rows, X in part:
+            for chunk in slices(slice(0, X.shape[0]), size=size):
+                dense = X[chunk].toarray() if objective.is_sparse else X[chunk]
+                yield objective.in_dtype(dense), objective.s[rows][chunk]

@@ -1,0 +1,31 @@
+"""The fitted model inside pipelines and searches, and the names of its columns."""
+
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+
+def unwrap(estimator):
+    """The fitted model inside pipelines and searches, and the steps before it, or None."""
+    steps = None
+    check_is_fitted(estimator)
+    while True:
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif isinstance(estimator, Pipeline):
+            steps = estimator[:-1] if len(estimator) > 1 else None
+            estimator = estimator[-1]
+        else:
+            check_is_fitted(estimator)
+            return estimator, steps
+
+
+def names_of_columns(model, steps):
+    """The names that the model saw, or that the steps before it give; None if there are none."""
+    if hasattr(model, "feature_names_in_"):
+        return model.feature_names_in_
+    if steps is None:
+        return None
+    try:
+        return steps.get_feature_names_out()
+    except AttributeError:  # a step that does not name its output
+        return None
