@@ -67,7 +67,7 @@ def summary(
         there is no minimum (classes are separable and there is no penalty); if columns are
         collinear or constant and there is no penalty; if only one class has weight; if the
         objective is no likelihood (`label_smoothing`, `class_weight` other than with sampling
-        weights); if arguments contradict each other.
+        weights) or was not minimised (`early_stopping`); if arguments contradict each other.
     TypeError
         If the estimator is no SoftmaxRegression.
 
@@ -245,6 +245,10 @@ def _covariance_type(model, covariance, weights):
 
 def _check_likelihood(model):
     """Refuse models whose estimates are not at the maximum of a likelihood."""
+    if model.early_stopping:
+        raise ValueError(
+            "early_stopping holds rows out and ends before the minimum: fit all rows without it."
+        )
     if model.label_smoothing:
         raise ValueError(
             "label_smoothing replaces the labels by others, of which there is no likelihood: fit "
@@ -268,17 +272,27 @@ def _estimated(model, X, y, sample_weight, kind, weights, names, more):
     data = check_summary_data(model, X, y, sample_weight)
     total = float(data.sample_weight.sum())
     power = None if kind == "hessian" else {"frequency": 1, "sampling": 2}[weights]
-    slack = max(1.0, 2 * total * (model.tol or 0.0) * abs(model.loss_))
     with RowThreads(model.n_jobs) as threads, np.errstate(over="ignore", invalid="ignore"):
         objective = make_objective(model, data, threads)
         theta = initial_theta(copy.copy(model), objective, data, go_on=True)
         try:
-            found = estimates(objective, theta, total, power, slack)
+            found = estimates(objective, theta, total, power, _slack(model, total))
         except SingularHessian as error:
             raise ValueError(_collinear(error.columns, names)) from error
         except FarFromMinimum as error:
             raise ValueError(_not_fitted(error.distance)) from error
         return data, found, more(objective, found)
+
+
+def _slack(model, total):
+    """Squared standard errors that a model fitted to these data may be from the minimum.
+
+    Where `tol` was met twice the gap that it allows, with room for coefficients in float32; more
+    would be other data. Of other models, those that one standard error takes to the minimum.
+    """
+    if model.solver_ == "lbfgs" and model.converged_:
+        return max(1e-2, 4 * total * (model.tol or 0.0) * abs(model.loss_))
+    return 1.0
 
 
 def _number_of_rows(data, weights):

@@ -537,7 +537,8 @@ def test_constant_columns_are_named():
 def test_rows_that_it_was_not_fitted_to():
     X, y = wine()
     model = unpenalised(X, y)
-    for rows in (slice(0, 150), np.arange(178) % 2 == 0):
+    unlikely = model.predict_proba(X)[np.arange(178), y].argmin()
+    for rows in (slice(0, 150), np.arange(178) % 2 == 0, np.arange(178) != unlikely):
         with pytest.raises(ValueError, match="not at the minimum on these data"):
             summary(model, X[rows], y[rows])
     with pytest.raises(ValueError, match="not at the minimum on these data"):
@@ -571,6 +572,8 @@ def test_models_without_a_likelihood():
     X, y = wine()
     with pytest.raises(ValueError, match="label_smoothing"):
         summary(unpenalised(X, y, label_smoothing=0.1), X, y)
+    with pytest.raises(ValueError, match="early_stopping holds rows out"):
+        summary(unpenalised(X, y, early_stopping=True), X, y)
     with pytest.raises(TypeError, match="got LogisticRegression"):
         summary(LogisticRegression(C=1e-3).fit(X, y), X, y)
     with pytest.raises(NotFittedError):
