@@ -150,6 +150,18 @@ def test_attributes_and_methods_of_logistic_regression():
             assert hasattr(fitted, name) != answer.startswith("None"), name
 
 
+def test_parameters_that_take_the_place_of_others():
+    """In the tables of SGDClassifier and MLPClassifier, on the right."""
+    page = (ROOT / "docs/user_guide/migration.rst").read_text(encoding="utf-8")
+    tables = page.split("SGDClassifier\n-------")[1]
+    answers = re.findall(r"^     - (.*(?:\n       .*)*)", tables, re.M)
+    ours = set(sk_softmax.SoftmaxRegression().get_params())
+    others = {"loss_", "history_", "coef_", "intercept_", "alpha", "n_samples"}
+    for answer in answers:
+        names = re.findall(r"``(\w+)", answer)
+        assert set(names) <= ours | others, answer
+
+
 def resolve(name):
     """Import what a dotted name stands for."""
     module, _, attribute = name.rpartition(".")

@@ -190,6 +190,16 @@ def test_logits_are_sums_of_contributions_of_features(problem):
     )
 
 
+def test_contributions_to_the_logits_of_a_class_without_weight_are_finite(problem):
+    X, y = problem
+    model = estimator().fit(X, y, sample_weight=(y != 1).astype(float))
+    contributions = (X - X.mean(axis=0))[:, np.newaxis] * model.coef_
+    base = model.decision_function(X.mean(axis=0, keepdims=True))
+    total = base + contributions.sum(axis=2)
+    assert np.isfinite(total).all()
+    np.testing.assert_allclose(total, model.decision_function(X), rtol=1e-9, atol=1e-9)
+
+
 @solvers
 def test_cross_validation(problem, solver):
     X, y = problem

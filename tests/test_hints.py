@@ -5,6 +5,7 @@ import inspect
 import pytest
 from reference import make_problem
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
@@ -57,6 +58,16 @@ def test_other_mistakes_are_answered_as_usual():
         SoftmaxRegression(Cs=3)
     with pytest.raises(ValueError, match="Invalid parameter 'Cs'"):
         SoftmaxRegression().set_params(Cs=3)
+
+
+@pytest.mark.parametrize(
+    ("solver", "max_iter", "unit"),
+    [("sgd", 1, "1 epoch;"), ("sgd", 2, "2 epochs;"), ("lbfgs", 1, "1 iteration;")],
+)
+def test_one_epoch_is_not_several(solver, max_iter, unit):
+    model = SoftmaxRegression(solver, max_iter=max_iter, random_state=0)
+    with pytest.warns(ConvergenceWarning, match=f"max_iter={unit}"):
+        model.fit(*make_problem(0))
 
 
 def test_hints_are_of_parameters_that_others_have_and_we_do_not():
