@@ -194,7 +194,7 @@ def test_it_goes_on_while_the_loss_falls_by_tol(C, tol):
 
 def test_max_iter_warns_and_says_what_to_do():  # behaviour 36
     model = SoftmaxRegression("sgd", max_iter=1, random_state=0)
-    with pytest.warns(ConvergenceWarning, match="max_iter=1 epochs; increase max_iter or tol"):
+    with pytest.warns(ConvergenceWarning, match="max_iter=1 epoch; increase max_iter or tol"):
         model.fit(*make_problem(0))
     np.testing.assert_array_equal(model.n_iter_, [1])
     assert model.stop_reason_ == "max_iter"
