@@ -17,7 +17,7 @@ from itertools import cycle
 import numpy as np
 from scipy import sparse
 
-from sk_softmax._blocks import padded_number, times_columns, times_rows, times_transposed
+from sk_softmax._rows._products import padded_number, times_columns, times_rows, times_transposed
 
 # Bytes of rows gathered at once: few calls for small batches, and still in the cache.
 _CHUNK_BYTES = 2**22

@@ -21,7 +21,7 @@ def inverse_cholesky(A, ridge):
     more on that diagonal as it takes.
     """
     diag = np.einsum("ii->i", A)  # a view
-    diag += A.dtype.type(ridge)
+    diag += np.asarray(ridge, dtype=A.dtype)
     scale = inverse_sqrt(diag)
     A *= scale
     A *= scale[:, np.newaxis]

@@ -7,6 +7,8 @@ has coefficients of zero, and an intercept so low that its probability is zero i
 import numpy as np
 
 from sk_softmax._objective import Objective
+from sk_softmax._penalty import Penalty
+from sk_softmax._rows import Targets, as_rows
 
 # The other classes' logits have a mean of zero in every row, so that their largest is at least
 # this much above, and exp(-1000) is zero. Yet it is a number that one can compute with.
@@ -22,19 +24,17 @@ def make_objective(estimator, data, threads, total_weight=None):
     C = estimator.C / 2 if n_classes == 2 else estimator.C
     if total_weight is None:
         total_weight = data.sample_weight.sum()
-    y, smoothing = data.y, estimator.label_smoothing
+    rows = as_rows(data.X, _targets(data, estimator.label_smoothing), data.sample_weight, threads)
+    penalty = Penalty(_penalty_of_mean(C, total_weight))
+    return Objective(rows, penalty, estimator.fit_intercept, threads)
+
+
+def _targets(data, smoothing):
+    """`Targets` of the classes that have weight."""
+    n_classes, y = len(data.weighted), data.y
     if y.ndim == 2:
         y, smoothing = (1 - smoothing) * y + smoothing / n_classes, 0.0
-    return Objective(
-        data.X,
-        y,
-        data.sample_weight,
-        n_classes=n_classes,
-        lam=_penalty_of_mean(C, total_weight),
-        fit_intercept=estimator.fit_intercept,
-        threads=threads,
-        label_smoothing=smoothing,
-    )
+    return Targets(y, n_classes, smoothing)
 
 
 def initial_theta(estimator, objective, data, go_on=None):
@@ -69,7 +69,7 @@ def coefficients(objective, theta, data):
         coef[data.weighted], intercept[data.weighted] = W, b
     if len(data.classes) == 2:
         coef, intercept = coef[1:] - coef[:1], intercept[1:] - intercept[:1]
-    dtype = np.float32 if objective.X.dtype == np.float32 else np.float64
+    dtype = objective.rows.coef_dtype
     return {
         "classes_": data.classes,
         "coef_": coef.astype(dtype),

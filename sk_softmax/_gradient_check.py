@@ -85,7 +85,7 @@ def check_gradient(
     with RowThreads() as threads, np.errstate(over="ignore", invalid="ignore"):
         objective = make_objective(estimator, data, threads)
         scale = np.ones(objective.shape)
-        scale[:, : objective.n_features] = _root_mean_squares(objective.X)
+        scale[:, : objective.n_features] = _root_mean_squares(data.X)
         scale = scale.ravel()
         theta = rng.standard_normal(scale.size) / (scale * np.sqrt(objective.shape[1]))
         coordinates = rng.permutation(theta.size)[:n_coordinates]

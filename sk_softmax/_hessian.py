@@ -15,23 +15,13 @@ then larger than those beside them. Columns are centred and scaled to unit varia
 """
 
 import math
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 
 import numpy as np
-from scipy import sparse
 
-from sk_softmax._blocks import slices
 from sk_softmax._factors import inverse_cholesky, inverse_sqrt
-from sk_softmax._softmax import softmax
-
-# Numbers in the weighted rows of a block that one product takes at once: they fit the cache.
-_CHUNK_SIZE = 2**17
-# Numbers in the standardised columns of all rows up to which they are kept.
-_KEPT_SIZE = 2**22
-# Columns from which the product of a matrix with its own transpose is quicker than any other.
-_WIDE = 32
-# Groups of rows that are summed into matrices of their own.
-_MAX_GROUPS = 8
+from sk_softmax._kernels import pair_curvature, still_margins
+from sk_softmax._rows import add_weighted_grams, largest
 
 
 class PairSums:
@@ -44,70 +34,45 @@ class PairSums:
     """
 
     def __init__(self, curvature):
-        self.objective = objective = curvature.objective.astype(np.float64)
+        self.objective = objective = curvature.objective
         K = objective.n_classes
         self.mean = curvature.mean.astype(np.float64)
         scale = inverse_sqrt(curvature.variance)
         self.scale = np.where(scale > 0, scale, 1.0)
-        self.reference = int(np.argmax(objective.class_frequencies()))
+        self.rows = objective.rows.astype(np.float64).standardised(self.mean, self.scale)
+        self.reference = int(np.argmax(self.rows.class_weight))
         self.others = np.delete(np.arange(K), self.reference)
         # Pairs of classes, the reference last: their places, and their labels.
         self._first, self._second, self._incidence = _pairs(K)
         order = np.append(self.others, self.reference)
-        self._classes = order[self._first], order[self._second]
+        self._classes = {"first": order[self._first], "second": order[self._second]}
         self._inner = self._second < K - 1
-        self._penalty = objective.lam * np.multiply.outer(self.scale**2, np.eye(K - 1) - 1 / K)
-        self._kept = {}
-        parts = objective.parts
-        self._groups = [
-            [block for part in parts[group] for block in part]
-            for group in slices(slice(0, len(parts)), number=min(len(parts), _MAX_GROUPS))
-        ]
+        l2 = objective.penalty.l2 * self.scale**2
+        self._penalty = np.multiply.outer(l2, np.eye(K - 1) - 1 / K)
 
     @cached_property
     def largest_norm(self):
         """The largest norm of a standardised row, with the one for the intercept."""
+        kernel = partial(_largest_square, **self._standardised)
+        return math.sqrt(self.rows.reduce(kernel, combine=largest)[0])
 
-        def largest(blocks):
-            columns = (self.standardised(*block) for block in blocks)
-            return max(np.einsum("jm,jm->m", X, X).max() for X in columns)
-
-        return math.sqrt(max(self.objective.threads.map(largest, self.objective.parts)))
-
-    def hessian(self, theta, known_logits=None):
+    def hessian(self, theta, logits=None):
         """The Hessian in a of the classes other than the reference, ((K - 1) q, (K - 1) q).
 
         The logits (K, n) at theta need not be computed again where they are known.
         """
-        objective, (first, second) = self.objective, self._classes
-        logits = objective.logits_at(theta) if known_logits is None else None
-
-        def weights(rows, X):
-            P = softmax(logits(objective.in_dtype(X)) if logits else known_logits[:, rows])
-            C = P[first] * P[second]
-            C *= objective.s[rows]
-            return C
-
-        H = self._matrix(weights)
-        columns = np.arange(objective.n_features)
+        H = self._matrix(partial(pair_curvature, **self._classes), theta, logits)
+        columns = np.arange(self.objective.n_features)
         H[:, columns, :, columns] += self._penalty
-        return H.reshape(len(H) * objective.shape[1], -1)
+        return H.reshape(len(H) * self.objective.shape[1], -1)
 
     def gram_of_still_margins(self, step, size):
         """As `hessian`, with weight one for the margins that a step changes by less than `size`.
 
         A margin is what the logit of a label of a row has above that of another class.
         """
-        objective, (first, second) = self.objective, self._classes
-        logits = objective.logits_at(step)
-
-        def weights(rows, X):
-            Z, labels = logits(objective.in_dtype(X)), objective.is_label(rows)
-            still = np.abs(Z[first] - Z[second]) < size
-            return (still & (labels[first] | labels[second])).astype(np.float64)
-
-        G = self._matrix(weights)
-        return G.reshape(len(G) * objective.shape[1], -1)
+        G = self._matrix(partial(still_margins, **self._classes, size=size), step)
+        return G.reshape(len(G) * self.objective.shape[1], -1)
 
     def theta_of(self, a):
         """theta, of layout (K, p + 1), of standardised a of the classes but the reference."""
@@ -137,30 +102,33 @@ class PairSums:
         a[:, :p] /= self.scale
         return a
 
-    def standardised(self, rows, X):
-        """The columns of a block, centred and scaled, and ones for the intercept, (q, m).
+    def columns_and_labels(self):
+        """Standardised columns (q, n) of all rows, in memory, and `Targets.has` of these (K, n)."""
+        columns, labels = self.rows.reduce(partial(_columns_and_labels, **self._standardised))
+        return np.hstack(columns), np.hstack(labels)
 
-        Those of few rows are kept.
+    def largest_form(self, M):
+        """The largest sum of roots of two of the forms ``x' M_k x`` at a standardised row x.
+
+        Of M (r, q, q). A single form counts twice.
         """
-        if rows.start in self._kept:
-            return self._kept[rows.start]
-        (m, p), q = X.shape, self.objective.shape[1]
-        columns = np.ones((q, m))
-        columns[:p] = (X.toarray() if sparse.issparse(X) else X).T
-        columns[:p] -= self.mean[:, np.newaxis]
-        columns[:p] *= self.scale[:, np.newaxis]
-        if self.objective.n_samples * q <= _KEPT_SIZE:
-            self._kept[rows.start] = columns
-        return columns
+        kernel = partial(_largest_form, M=M, **self._standardised)
+        return self.rows.reduce(kernel, combine=largest)[0]
 
-    def _matrix(self, weights):
+    @property
+    def _standardised(self):
+        """What makes a block's columns those of this object."""
+        return {"mean": self.mean, "scale": self.scale, "q": self.objective.shape[1]}
+
+    def _matrix(self, weights, theta, logits=None):
         """The Laplacian of the pairs' sums under some weights, without the reference's rows.
 
-        ``weights(rows, X)`` are those of a block, of shape (pairs, m). Returns an array
-        (K - 1, q, K - 1, q).
+        ``weights(block, Z)`` are of shape (pairs, m). Returns an array (K - 1, q, K - 1, q).
         """
         K, q = self.objective.shape
-        A = self._sum(weights).reshape(-1, q, q)
+        kernel = partial(_pair_grams, weights=weights, known=logits, **self._standardised)
+        models = [self.objective.unpack(theta)] if logits is None else []
+        (A,) = self.rows.accumulate(kernel, *models)
         H, classes = np.zeros((K - 1, q, K - 1, q)), np.arange(K - 1)
         H[classes, :, classes] = (self._incidence[:-1] @ A.reshape(len(A), -1)).reshape(-1, q, q)
         if K > 2:
@@ -168,31 +136,31 @@ class PairSums:
             H[first, :, second] = H[second, :, first] = -A[self._inner]
         return H
 
-    def _sum(self, weights):
-        """``sum_i c_i x_i x_i'`` for the weights of each pair, stacked, (pairs q, q)."""
-        objective, n_pairs, q = self.objective, len(self._first), self.objective.shape[1]
-        size = max(64, _CHUNK_SIZE // ((1 if q >= _WIDE else n_pairs) * q))
 
-        def add(sums, C, columns):
-            if q < _WIDE:
-                sums += (C[:, np.newaxis] * columns).reshape(len(sums), -1) @ columns.T
-                return
-            for matrix, c in zip(sums.reshape(n_pairs, q, q), np.sqrt(C), strict=True):
-                weighted = c * columns
-                matrix += weighted @ weighted.T
+def _pair_grams(total, block, Z, weights, known, mean, scale, q):
+    """``sum_i c_i x_i x_i'`` for the weights of each pair, (pairs, q, q)."""
+    C = weights(block, Z if known is None else known[:, block.rows])
+    (sums,) = (np.zeros((len(C), q, q)),) if total is None else total
+    add_weighted_grams(sums, C, block.columns(mean, scale)[:q])
+    return (sums,)
 
-        def group_sums(group):
-            sums = np.zeros((n_pairs * q, q))
-            for rows, X in group:
-                C, columns = weights(rows, X), self.standardised(rows, X)
-                for chunk in slices(slice(0, X.shape[0]), size=size):
-                    add(sums, C[:, chunk], columns[:, chunk])
-            return sums
 
-        total, *others = objective.threads.map(group_sums, self._groups)
-        for sums in others:
-            total += sums
-        return total
+def _largest_square(block, mean, scale, q):
+    columns = block.columns(mean, scale)[:q]
+    return (float(np.einsum("jm,jm->m", columns, columns).max()),)
+
+
+def _largest_form(block, M, mean, scale, q):
+    columns = block.columns(mean, scale)[:q]
+    forms = ((M.reshape(-1, q) @ columns).reshape(len(M), q, -1) * columns).sum(axis=1)
+    if len(M) > 2:
+        forms.partition(len(M) - 2, axis=0)
+    two = np.sqrt(np.maximum(forms[-2:], 0))
+    return (float(2 * two.mean(axis=0).max()),)
+
+
+def _columns_and_labels(block, mean, scale, q):
+    return [block.columns(mean, scale)[:q]], [block.targets.has()]
 
 
 @cache
@@ -244,24 +212,10 @@ class FactorisedHessian:
         The maximum over rows i and classes k, l. With v_k the image of ``e_k (x) x_i``, less the
         mean over the classes, it is bounded by ``||v_k|| + ||v_l||``.
         """
-        sums, objective = self.sums, self.sums.objective
-        K, q = objective.shape
+        K, q = self.sums.objective.shape
         factors = np.zeros((K, len(self._inverse), q))
-        factors[sums.others] = self._inverse.reshape(len(self._inverse), -1, q).swapaxes(0, 1)
+        factors[self.sums.others] = self._inverse.reshape(len(self._inverse), -1, q).swapaxes(0, 1)
         factors -= factors.sum(axis=0) / K
         if K == 2:
             factors = factors[:1]  # the other is minus this one
-        M = (factors.swapaxes(1, 2) @ factors).reshape(-1, q)
-
-        def largest(blocks):
-            found = 0.0
-            for rows, X in blocks:
-                columns = sums.standardised(rows, X)
-                squares = ((M @ columns).reshape(len(factors), q, -1) * columns).sum(axis=1)
-                if K > 2:
-                    squares.partition(K - 2, axis=0)
-                two = np.sqrt(np.maximum(squares[-2:], 0))
-                found = max(found, 2 * two.mean(axis=0).max())
-            return found
-
-        return float(max(objective.threads.map(largest, objective.parts)))
+        return self.sums.largest_form(factors.swapaxes(1, 2) @ factors)

@@ -34,11 +34,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sk_softmax._blocks import slices
 from sk_softmax._curvature import rows_per_matrix
 from sk_softmax._factors import inverse_cholesky, inverse_sqrt
 from sk_softmax._hessian import FactorisedHessian
-from sk_softmax._objective import CALL_WORK
+from sk_softmax._rows import CALL_WORK, slices
 
 DAMPING = 0.03
 # Matrices of the size of the whole Hessian that exist while it is summed, by parts, and inverted.
@@ -101,7 +100,7 @@ def diagonal(curvature, theta, damping=DAMPING):
 
 def of_variances(objective, weight, mean, variance):
     """From the diagonal of a Hessian, given by what `Moments` hold."""
-    scale = inverse_sqrt(gauge_factor(objective) * variance + objective.lam)
+    scale = inverse_sqrt(gauge_factor(objective) * variance + objective.penalty.l2)
     return ChangeOfVariables(objective, lambda W: W * scale, lambda W: W * scale, weight, mean)
 
 
@@ -116,7 +115,7 @@ def shared(curvature, theta, damping=DAMPING):
     share = gauge_factor(objective) * weight / weight.sum()
     residual = moments.residual.sum().astype(objective.dtype)
     covariance = _damped(covariance, residual * curvature.covariance, damping)
-    inverse = inverse_cholesky(covariance, objective.lam / share.mean())
+    inverse = inverse_cholesky(covariance, objective.penalty.l2 / share.mean())
     scale = inverse_sqrt(share)[:, np.newaxis]
     parts = slices(slice(0, len(inverse)), number=1 + inverse.size // _THREADED_SIZE)
 
@@ -148,7 +147,7 @@ def class_blocks(curvature, theta, damping=DAMPING):
 
     def invert(k):
         block = _damped(inverses[k], residual[k] * at_start, damping)
-        inverses[k] = inverse_cholesky(gauge * block, objective.lam)
+        inverses[k] = inverse_cholesky(gauge * block, objective.penalty.l2)
 
     objective.threads.map(invert, range(K), K * p**3)
     parts = slices(slice(0, K), number=min(K, 1 + inverses.size // _THREADED_SIZE))
@@ -229,7 +228,7 @@ class Ladder:
     def __init__(self, objective):
         p, K = objective.n_features, objective.n_classes
         self._objective = objective
-        bytes_allowed = spare_bytes(objective)
+        bytes_allowed = objective.rows.spare_bytes
         self._costs = {
             rung: 2 + rung.work(objective) / objective.work
             for rung in RUNGS
@@ -261,11 +260,6 @@ class Ladder:
         """The best rung that costs no more than so many evaluations, at least the given one."""
         better = [r for r in self._costs if self._costs[r] <= cost]
         return max([rung, *better], key=RUNGS.index)
-
-
-def spare_bytes(objective):
-    """Memory that a solver may take beside X: 256 MiB, or as much as X if that is more."""
-    return max(2**28, objective.n_stored * objective.X.dtype.itemsize)
 
 
 def _damped(curvature, at_start, damping):

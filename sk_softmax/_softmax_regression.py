@@ -530,7 +530,7 @@ class SoftmaxRegression(
         """Set `solver_` and make it."""
         self.solver_ = self.solver
         if self.solver == "auto":
-            self.solver_ = choose_solver(objective.n_stored, objective.n_classes)
+            self.solver_ = choose_solver(objective.rows)
         return self._make_solver_of(self.solver_)
 
     def _make_solver_of(self, name):

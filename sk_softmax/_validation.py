@@ -15,7 +15,7 @@ from sklearn.utils import (
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from sk_softmax._blocks import rows_view
+from sk_softmax._rows._products import rows_view
 
 _FLOATS = (np.float64, np.float32)
 

@@ -30,7 +30,7 @@ SOLVERS = {"lbfgs": LBFGS, "sgd": SGD}
 _LARGE_PROBLEM = 1e10
 
 
-def choose_solver(n_stored, n_classes):
+def choose_solver(rows):
     """The solver that ``solver="auto"`` takes, from the shape of the data alone.
 
     L-BFGS-B is the answer as long as it can be waited for: it reaches the minimum, needs no
@@ -39,4 +39,4 @@ def choose_solver(n_stored, n_classes):
     products, where an evaluation takes about a second on two cores, a few epochs of SGD are
     of use long before L-BFGS-B is.
     """
-    return "sgd" if n_stored * n_classes > _LARGE_PROBLEM else "lbfgs"
+    return "sgd" if rows.n_stored * rows.n_classes > _LARGE_PROBLEM else "lbfgs"

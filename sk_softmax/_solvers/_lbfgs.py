@@ -16,8 +16,7 @@ import numpy as np
 
 from sk_softmax._curvature import Curvature
 from sk_softmax._hessian import FactorisedHessian
-from sk_softmax._preconditioner import CHEAP, DAMPING, WHOLE, Ladder, spare_bytes
-from sk_softmax._rotation import Rotation, rotation_pays
+from sk_softmax._preconditioner import CHEAP, DAMPING, WHOLE, Ladder
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
 from sk_softmax._solvers._bound import (
     SETTLED,
@@ -71,37 +70,45 @@ class LBFGS:
 
     def minimize(self, objective, theta, on_iteration):
         """Run stages until the gap is within `tol`, or none gets further."""
-        if rotation_pays(objective, spare_bytes(objective)):
-            with np.errstate(over="ignore", invalid="ignore"):
-                rotation = Rotation(objective)
-            return self._minimize_rotated(rotation, theta, on_iteration)
-        max_iter = self.default_max_iter if self.max_iter is None else self.max_iter
-        run = _Run(objective, self.tol or 0.0, max_iter, on_iteration)
-        working = _working_objective(objective)
         with np.errstate(over="ignore", invalid="ignore"):  # every evaluation is checked
-            try:
-                return run.minimize(theta, working)
-            except FloatingPointError:
-                if working is objective:
-                    raise
-                return run.minimize(theta, objective)  # float32 overflows long before float64
+            rotation = objective.rows.rotated() if objective.penalty.is_isotropic else None
+            if rotation:
+                return self._minimize_rotated(objective, rotation, theta, on_iteration)
+            return self._minimize(objective, theta, on_iteration)
 
-    def _minimize_rotated(self, rotation, theta, on_iteration):
+    def _minimize(self, objective, theta, on_iteration):
+        """`minimize`, first in float32 where that is quicker."""
+        max_iter = self.default_max_iter if self.max_iter is None else self.max_iter
+        working = _working_objective(objective)
+        run = _Run(objective, self.tol or 0.0, max_iter, on_iteration)
+        try:
+            return run.minimize(theta, working)
+        except FloatingPointError:
+            if working is objective:
+                raise
+            return run.minimize(theta, objective)  # float32 overflows long before float64
+
+    def _minimize_rotated(self, objective, rotation, theta, on_iteration):
         """`minimize` in fewer columns."""
+        rotated = objective.on(rotation.rows)
 
-        def rotated_back(state):
+        def backward(theta):
+            V, b = rotated.unpack(theta)
+            return objective.pack(rotation.backward(V), b)
+
+        def tell(state):
             theta = state.get_theta
-            return on_iteration(replace(state, get_theta=lambda: rotation.backward(theta())))
+            return on_iteration(replace(state, get_theta=lambda: backward(theta())))
 
-        result = self.minimize(rotation.objective, rotation.forward(theta), rotated_back)
-        return replace(result, theta=rotation.backward(result.theta))
+        W, b = objective.unpack(theta)
+        result = self._minimize(rotated, rotated.pack(rotation.forward(W), b), tell)
+        return replace(result, theta=backward(result.theta))
 
 
 def _working_objective(objective):
     """The objective of the first stages: in float32 where that is quicker."""
-    if objective.n_stored < _FLOAT32_SIZE or (
-        objective.is_sparse and objective.X.dtype != np.float32
-    ):
+    rows = objective.rows
+    if rows.n_stored < _FLOAT32_SIZE or np.float32 not in rows.precisions:
         return objective
     return objective.astype(np.float32)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sk_softmax._blocks import slices, times_columns
+from sk_softmax._rows._products import slices, times_columns
 from sk_softmax._curvature import Curvature, rows_per_matrix
 from sk_softmax._factors import inverse_cholesky
 from sk_softmax._preconditioner import SHARED, Ladder, gauge_factor, of_variances
@@ -127,7 +127,7 @@ class Preconditioning:
         curvature = self._curvature
         mean, variance = curvature.mean.astype(np.float64), curvature.variance
         varies = variance > 0
-        if self._objective.is_sparse and not (varies | curvature.constant | (mean == 0)).all():
+        if self._objective.is_sparse and not (varies | curvature.statistics.constant | (mean == 0)).all():
             return np.inf  # a variance is lost in the rounding of uncentred squares
         return float(np.sqrt(np.max(mean[varies] ** 2 / variance[varies], initial=0)))
 

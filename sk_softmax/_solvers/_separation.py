@@ -65,8 +65,8 @@ def is_separable(objective, sums):
     largest = max(_MARGINS * (K * q) ** 2, q * objective.n_samples)
     if largest > _PROGRAM_SIZE:
         return False
-    columns = np.hstack([sums.standardised(*block) for part in objective.parts for block in part])
-    labels, rows = np.nonzero(objective.is_label(slice(0, objective.n_samples)))
+    columns, is_label = sums.columns_and_labels()
+    labels, rows = np.nonzero(is_label)
     margin_sums = (K * np.eye(K)[labels] - 1).T @ columns.T[rows]
     which, others = np.nonzero(np.arange(K) != labels[:, np.newaxis])
     labels, rows = labels[which], rows[which]

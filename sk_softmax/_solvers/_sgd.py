@@ -9,8 +9,7 @@ import numpy as np
 from scipy.linalg import get_blas_funcs
 
 from sk_softmax._batches import Batches, Parameters
-from sk_softmax._objective import CALL_WORK
-from sk_softmax._preconditioner import spare_bytes
+from sk_softmax._rows import CALL_WORK
 from sk_softmax._solvers._base import IterationState, StopReason
 from sk_softmax._solvers._gradient_table import GradientTable
 from sk_softmax._solvers._metric import Preconditioning, RunningMoments
@@ -305,7 +304,7 @@ class _Epochs:
         return (
             self._automatic
             and self._factor <= _CORRECTED
-            and GradientTable.n_bytes(self._objective) <= spare_bytes(self._objective)
+            and GradientTable.n_bytes(self._objective) <= self._objective.rows.spare_bytes
         )
 
     def _bearable_loss(self):

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from sk_softmax._blocks import rows_view, slices
+from sk_softmax._rows._products import rows_view, slices
 
 # Bytes of the weights that are held at once, and multiplications that are worth a task.
 _CHUNK_BYTES = 2**26
@@ -29,11 +29,11 @@ class ColumnSums:
     def __init__(self, X, n_weights, threads):
         self._X, self._n_weights, self._threads = X, n_weights, threads
 
-    def add(self, weights, dtype, *sums):
+    def add(self, make_block, weights, dtype, *sums):
         """Add ``R X`` to the first of `sums`, and ``R X^2`` (squared values) to the second.
 
-        ``weights(rows, X[rows])`` returns R[:, rows], in `dtype`, and something else of a slice
-        of rows; the latter is returned for all of them, in a list. Sums are (K, p).
+        ``weights(make_block(rows, X[rows]))`` returns R[:, rows], in `dtype`, and something else of
+        a slice of rows; the latter is returned for all of them, in a list. Sums are (K, p).
         """
         others = []
         for rows, blocks, column_blocks in self._chunks:
@@ -41,7 +41,7 @@ class ColumnSums:
 
             def fill(block, R=R, start=rows.start):
                 rows, X = block
-                weighted, other = weights(rows, X)
+                weighted, other = weights(make_block(rows, X))
                 R[rows.start - start : rows.stop - start] = weighted.T
                 return other
 

@@ -12,6 +12,10 @@ _MANY_FEATURES = 32
 # columns in multiples of 32.
 _SMALL_PRODUCT = 10**6
 _TILE = 32
+# Columns from which the product of a matrix with its own transpose is quicker than any other.
+_WIDE = 32
+# Numbers in weighted rows that one product takes at once: they fit the cache.
+_CHUNK_SIZE = 2**17
 
 
 def slices(whole, *, number=None, size=None):
@@ -101,3 +105,20 @@ def is_mapped(X):
             return True
         X = X.base
     return False
+
+
+def add_weighted_grams(sums, C, columns):
+    """Add ``sum_i c_ri x_i x_i'`` to sums (r, q, q), for weights C (r, m) and columns (q, m).
+
+    Weights are not negative.
+    """
+    r, q, _ = sums.shape
+    size = max(64, _CHUNK_SIZE // (q if q >= _WIDE else r * q))
+    for chunk in slices(slice(0, columns.shape[1]), size=size):
+        X = columns[:, chunk]
+        if q < _WIDE:
+            sums += ((C[:, np.newaxis, chunk] * X).reshape(r * q, -1) @ X.T).reshape(sums.shape)
+            continue
+        for total, root in zip(sums, np.sqrt(C[:, chunk]), strict=True):
+            weighted = root * X
+            total += weighted @ weighted.T

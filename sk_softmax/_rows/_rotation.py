@@ -17,18 +17,23 @@ _EVALUATIONS = 50
 
 
 class Rotation:
-    """The objective in the columns R', and the way between theta and its counterpart.
+    """Rows in the columns R', and the way between coefficients for these and for the given ones.
 
     Parameters
     ----------
-    objective : Objective
-        With dense X of more columns than rows. The factor takes as much memory as X in
-        float64: in float32 the columns in small units would be lost.
+    rows : DenseRows
+        Of more columns than rows. The factor takes as much memory as X in float64: in float32 the
+        columns in small units would be lost.
+
+    Attributes
+    ----------
+    rows : DenseRows
+        In the columns R'.
     """
 
-    def __init__(self, objective):
-        X = objective.X
-        self._original = objective
+    def __init__(self, rows):
+        X = rows.X
+        self._n_features = rows.n_features
         # Transposed, C order is the Fortran order that LAPACK overwrites in place.
         columns = np.array(X, dtype=np.float64, order="C").T
         geqrf, self._ormqr = get_lapack_funcs(("geqrf", "ormqr"), (columns,))
@@ -38,20 +43,17 @@ class Rotation:
         size = np.abs(R).max(axis=1)
         rounding = max(X.shape) * np.finfo(R.dtype).eps
         R[size <= rounding * size.max()] = 0  # or they would pass for columns in small units
-        self.objective = objective.with_columns(np.ascontiguousarray(R.T))
+        self.rows = rows.with_columns(np.ascontiguousarray(R.T))
 
-    def forward(self, theta):
-        """V = W Q and the intercepts; what of W is orthogonal to the rows is dropped."""
-        W, b = self._original.unpack(theta)
-        V = self._multiply("T", W.T)[: self._original.n_samples].T
-        return _pack(V, b)
+    def forward(self, W):
+        """V = W Q (K, n); what of W is orthogonal to the rows is dropped."""
+        return self._multiply("T", W.T)[: self.rows.n_samples].T
 
-    def backward(self, theta):
-        """W = V Q' and the intercepts."""
-        V, b = self.objective.unpack(theta)
-        padded = np.zeros((self._original.n_features, len(V)))
+    def backward(self, V):
+        """W = V Q' (K, p)."""
+        padded = np.zeros((self._n_features, len(V)))
         padded[: V.shape[1]] = V.T
-        return _pack(self._multiply("N", padded).T, b)
+        return self._multiply("N", padded).T
 
     def _multiply(self, trans, columns):
         """Q (p, p), or its transpose, times columns (p, K)."""
@@ -61,15 +63,10 @@ class Rotation:
         return self._ormqr(*arguments, lwork=int(work[0]))[0]
 
 
-def rotation_pays(objective, bytes_allowed):
-    """Whether X is dense, wide, and small enough that decomposing it soon pays."""
-    n, p = objective.n_samples, objective.n_features
-    if objective.is_sparse or p <= n or 8 * n * p > bytes_allowed:
+def rotation_pays(rows):
+    """Whether rows are wide, and few enough that decomposing them soon pays."""
+    n, p = rows.n_samples, rows.n_features
+    if p <= n or 8 * n * p > rows.spare_bytes:
         return False
     # p n^2 multiplications to decompose; an evaluation becomes cheaper by the fraction 1 - n / p.
-    return p * n**2 <= _EVALUATIONS * (1 - n / p) * objective.work
-
-
-def _pack(W, b):
-    """theta, flat."""
-    return (W if b is None else np.column_stack([W, b])).ravel()
+    return p * n**2 <= _EVALUATIONS * (1 - n / p) * rows.work

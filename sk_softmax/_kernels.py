@@ -1,0 +1,79 @@
+"""What the logits of one block of rows yield: kernels of sums over rows.
+
+Each takes a `Block` and its logits Z (K, m), which it may overwrite, and returns a tuple of
+numbers; or, for `Rows.moments` and `Rows.drawn_grams`, weights (r, m) of the rows and such a tuple.
+"""
+
+import numpy as np
+
+from sk_softmax._softmax import cross_entropy, softmax
+
+
+def residuals(block, Z, keeps_logits=False):
+    """Turn Z into ``s (p - q)``; the loss, the weight of rows that are right, and maybe Z itself."""
+    kept = [Z.copy()] if keeps_logits else []
+    targets = block.targets
+    return (*cross_entropy(Z, targets.y, block.weights, targets.smoothing), kept)
+
+
+def loss_and_accuracy(block, Z):
+    """The loss and the weight of the rows that are right."""
+    targets = block.targets
+    return cross_entropy(Z, targets.y, block.weights, targets.smoothing)
+
+
+def hessian_product(block, Z):
+    """Turn Z, logits of a model and of a direction, into ``s (diag(p) - p p')`` times the latter."""
+    K = block.targets.n_classes
+    P, D = softmax(Z[:K]), Z[K:]
+    D -= np.einsum("km,km->m", P, D)
+    np.multiply(P, D, out=Z[:K])
+    Z[:K] *= block.weights
+    return ()
+
+
+def logit_range(block, Z):
+    """The largest range over the classes."""
+    return (float(np.ptp(Z, axis=0).max()),)
+
+
+def margins(block, Z):
+    """The most that a label of a row has above another class, and below."""
+    is_label = block.targets.has()
+    best = np.where(is_label, Z, -np.inf).max(axis=0)
+    worst = np.where(is_label, Z, np.inf).min(axis=0)
+    return float((best - Z.min(axis=0)).max()), float((Z.max(axis=0) - worst).max())
+
+
+def class_curvature(block, Z):
+    """c_ik (K, m), and the sums that `Moments` call `weight` and `residual`."""
+    P, s = softmax(Z), block.weights
+    residual = disagreement(P, block.targets.matrix(P.dtype)) @ s.astype(np.float64)
+    P *= (1 - P) * s
+    return P, (P.sum(axis=1, dtype=np.float64), residual)
+
+
+def pooled_curvature(block, Z):
+    """``sum_k c_ik`` (1, m), and the sums for each class that `class_curvature` has."""
+    C, numbers = class_curvature(block, Z)
+    return C.sum(axis=0, keepdims=True), numbers
+
+
+def pair_curvature(block, Z, first, second):
+    """``s_i p_ik p_il`` for pairs of classes k, l, (pairs, m)."""
+    P = softmax(Z)
+    C = P[first] * P[second]
+    C *= block.weights
+    return C
+
+
+def still_margins(block, Z, first, second, size):
+    """One for pairs of a label of a row and a class whose margin is below `size`, else zero."""
+    is_label = block.targets.has()
+    is_still = np.abs(Z[first] - Z[second]) < size
+    return (is_still & (is_label[first] | is_label[second])).astype(np.float64)
+
+
+def disagreement(P, Q):
+    """Half the probability that for one of two draws, from P and from Q, it is the class."""
+    return 0.5 * (P * (1 - Q) + Q * (1 - P))

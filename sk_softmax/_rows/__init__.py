@@ -1,0 +1,39 @@
+"""Data as solvers see them: where they are, how they are stored, and in what precision.
+
+Nobody else asks. A new kind of data is a class that does what `Rows` says, a line in `as_rows`, and
+a line in the tests that all kinds have in common.
+"""
+
+from scipy import sparse
+
+from sk_softmax._rows._base import CALL_WORK, Rows, largest
+from sk_softmax._rows._block import Block
+from sk_softmax._rows._concatenated import ConcatenatedRows
+from sk_softmax._rows._dense import DenseRows
+from sk_softmax._rows._products import add_weighted_grams, slices
+from sk_softmax._rows._sparse import SparseRows
+from sk_softmax._rows._statistics import ColumnStatistics, row_weights, varies
+from sk_softmax._rows._targets import Targets
+
+__all__ = [
+    "CALL_WORK",
+    "Block",
+    "ColumnStatistics",
+    "ConcatenatedRows",
+    "DenseRows",
+    "Rows",
+    "SparseRows",
+    "Targets",
+    "add_weighted_grams",
+    "as_rows",
+    "largest",
+    "row_weights",
+    "slices",
+    "varies",
+]
+
+
+def as_rows(X, targets, weights, threads):
+    """The `Rows` of validated data, whose weights need not add up to one."""
+    kind = SparseRows if sparse.issparse(X) else DenseRows
+    return kind(X, targets, weights / weights.sum(), threads)

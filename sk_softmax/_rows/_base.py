@@ -1,0 +1,137 @@
+"""Rows x_i with targets q_i and weights s_i, and the sums over them that everything is made of.
+
+A model is a pair (W, b), arrays (K, p) and (K,); b is None without an intercept. Z (K, m) are the
+logits ``W x_i + b`` of the rows of a `Block`. What is summed is said by kernels: functions, or
+partials of functions, of a module, that look at one block and write to nothing outside of it.
+
+Numbers that kernels return are tuples, whose members are added up: floats, arrays or lists. All
+sums have a fixed order, so that results are the same to the last bit for any number of threads.
+"""
+
+import operator
+from collections.abc import Callable
+from functools import reduce as fold
+from typing import Protocol
+
+import numpy as np
+
+# Multiplications of square products that the overhead of NumPy and SciPy is worth, of an
+# evaluation as of a factorisation.
+CALL_WORK = 3e6
+
+
+class Rows(Protocol):
+    """What solvers and curvature ask of data, wherever they are.
+
+    Attributes
+    ----------
+    n_samples, n_features, n_classes : int
+    n_stored : int
+        Numbers that X holds.
+    dtype : dtype
+        What is computed in; sums over rows are float64.
+    float_dtype : dtype
+        The least precise one that holds the values of X.
+    precisions : tuple of dtypes
+        Those in which sums are quicker than in the next, and float64.
+    coef_dtype : dtype
+        That of coefficients as users see them.
+    work : float
+        What an evaluation of loss and gradient is worth in multiplications of square products.
+    spare_bytes : int
+        Memory that a solver may take beside X.
+    class_weight : ndarray of shape (K,)
+        Share of each class in the targets, by weight. All weights add up to one.
+    smallest_weight : float
+    are_one_hot : bool
+        Whether all targets are.
+    have_zeros : bool
+        Whether a class has no probability in some target.
+    are_centred : bool
+        Whether blocks subtract a center from their rows, which sparse ones do not.
+    keeps_logits : bool
+        Whether the logits of all rows are so few that they may be handed on.
+    """
+
+    n_samples: int
+    n_features: int
+    n_classes: int
+    n_stored: int
+    dtype: np.dtype
+    float_dtype: np.dtype
+    precisions: tuple
+    coef_dtype: np.dtype
+    work: float
+    spare_bytes: int
+    class_weight: np.ndarray
+    smallest_weight: float
+    are_one_hot: bool
+    have_zeros: bool
+    are_centred: bool
+    keeps_logits: bool
+
+    def astype(self, dtype) -> "Rows":
+        """The same rows, computed in another dtype; X is not copied."""
+
+    def reduce(self, kernel: Callable, *models, combine=None) -> tuple:
+        """The numbers of all blocks, ``kernel(block)`` or ``kernel(block, Z)``, combined.
+
+        Z are the logits of all `models`, stacked. `combine` takes two tuples, of which it may
+        change the first, and adds them up if None.
+        """
+
+    def accumulate(self, kernel: Callable, *models) -> tuple:
+        """As `reduce`, for arrays too large to be made for each block.
+
+        ``kernel(total, block, Z)`` returns the total with a block added, which is None before the
+        first; Z is None without models.
+        """
+
+    def sums(self, kernel: Callable, *models) -> tuple[tuple, np.ndarray, np.ndarray]:
+        """Numbers, ``R X`` (K, p), and ``R 1`` (K,), for a kernel that turns Z[:K] into R."""
+
+    def moments(self, kernel: Callable, model, center, n_weights: int) -> tuple:
+        """Numbers, ``C (X - c)`` and ``C (X - c)^2``, (r, p), for ``kernel(block, Z)``.
+
+        The kernel returns C, of r = `n_weights` rows, and its numbers. Where rows are not `centred`
+        c is zero.
+        """
+
+    def drawn_grams(self, kernel: Callable, model, means, n_rows: int, statistics) -> np.ndarray:
+        """``sum_i c_ki (x_i - m_k)(x_i - m_k)'``, (r, p, p), estimated from about `n_rows` rows.
+
+        From all if there are no more. The kernel is as for `moments`, whose numbers are left aside.
+        `statistics` are the `ColumnStatistics` of all rows.
+        """
+
+    def standardised(self, center, scale) -> "Rows":
+        """The same rows, which keep what `Block.columns` returns for these if they are few."""
+
+    def rotated(self):
+        """A `Rotation` to fewer columns if the rows are wide and that pays, or None.
+
+        It may be used where the penalty is the same in rotated columns.
+        """
+
+    def first_row(self) -> np.ndarray:
+        """The values of one row, (p,), float64."""
+
+
+def add(one, other):
+    """Two tuples of numbers, added up."""
+    return tuple(map(operator.add, one, other))
+
+
+def add_in_place(one, other):
+    """Two tuples of arrays, added up in those of the first."""
+    return tuple(map(operator.iadd, one, other))
+
+
+def combined(parts, combine=None):
+    """The numbers of parts, in order."""
+    return fold(combine or add, parts)
+
+
+def largest(one, other):
+    """The larger ones of two tuples of numbers."""
+    return tuple(map(max, one, other))

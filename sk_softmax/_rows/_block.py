@@ -1,0 +1,72 @@
+"""Some rows that lie side by side, and how they are multiplied."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from sk_softmax._rows._targets import Targets
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """m rows with their targets and weights.
+
+    Attributes
+    ----------
+    rows : slice
+        Where they are among all.
+    X : ndarray or CSR of shape (m, p)
+        As given: of any real type.
+    targets : Targets
+    weights : ndarray of shape (m,)
+        In the dtype to compute in.
+    kept_columns : ndarray of shape (p + 1, m), default=None
+        What `columns` returns, where it is kept.
+    """
+
+    rows: slice
+    X: np.ndarray | sparse.csr_array
+    targets: Targets
+    weights: np.ndarray
+    kept_columns: np.ndarray | None = None
+
+    @property
+    def dtype(self):
+        """What is computed in."""
+        return self.weights.dtype
+
+    @property
+    def values(self):
+        """X in `dtype`."""
+        return self.X.astype(self.dtype, copy=False)
+
+    def centered(self, center):
+        """A copy of X in `dtype`, less `center`; sparse rows stay as they are."""
+        if sparse.issparse(self.X):
+            return self.values
+        return self.X.astype(self.dtype) - center
+
+    def columns(self, center, scale, dtype=np.float64):
+        """Columns less `center` times `scale`, and a row of ones below, (p + 1, m), dense."""
+        if self.kept_columns is not None:
+            return self.kept_columns
+        m, p = self.X.shape
+        columns = np.ones((p + 1, m), dtype=dtype)
+        columns[:p] = (self.X.toarray() if sparse.issparse(self.X) else self.X).T
+        columns[:p] -= center[:, np.newaxis]
+        columns[:p] *= scale[:, np.newaxis]
+        return columns
+
+    def extent(self, columns):
+        """The least and the largest value of some columns, in `dtype`."""
+        values = self.X[:, columns].astype(self.dtype)
+        least, largest = values.min(axis=0), values.max(axis=0)
+        if sparse.issparse(values):
+            return least.toarray().ravel(), largest.toarray().ravel()
+        return least, largest
+
+
+def squares(X):
+    """The squared values of `Block.centered`; overwrites a dense one."""
+    return X.power(2) if sparse.issparse(X) else np.square(X, out=X)

@@ -1,0 +1,65 @@
+"""Rows in an array."""
+
+import numpy as np
+
+from sk_softmax._rows._base import combined
+from sk_softmax._rows._in_memory import InMemoryRows, added_up, moments_by_rows
+from sk_softmax._rows._products import is_mapped, padded_number, times_rows
+from sk_softmax._rows._rotation import Rotation, rotation_pays
+
+
+class DenseRows(InMemoryRows):
+    """Rows of an ndarray of any real type and strides, or of a memory map."""
+
+    are_centred = True
+    precisions = (np.float32, np.float64)
+
+    @property
+    def n_stored(self):
+        """Numbers that X holds."""
+        return self.X.size
+
+    def _value_work(self):
+        """Reading X and thin products are as slow as 40 multiplications of square ones a value."""
+        return 40 + 2 * self.n_classes
+
+    def by_rows(self):
+        """The rows with their values side by side in memory, for random access.
+
+        Where columns are side by side instead, as in most data frames, that takes a copy. A
+        memory map is left as it is.
+        """
+        X = self.X
+        if is_mapped(X) or abs(X.strides[0]) >= abs(X.strides[1]):
+            return self
+        return self.with_columns(np.ascontiguousarray(X))
+
+    def rotated(self):
+        """As `Rows.rotated`."""
+        return Rotation(self) if rotation_pays(self) else None
+
+    def first_row(self):
+        """The values of the first row, (p,)."""
+        return self.X[0].astype(np.float64)
+
+    def sums(self, kernel, *models):
+        """As `Rows.sums`."""
+        K, p = self.n_classes, self.n_features
+        logits = self._padded_logits_of(*models)
+        n_logits, n_padded = len(models) * K, padded_number(K)
+
+        def part_sums(blocks):
+            G, G1, numbers = np.zeros((K, p)), np.zeros(K), []
+            for block in blocks:
+                Z = logits(block)
+                numbers.append(kernel(block, Z[:n_logits]))
+                Z[K:n_padded] = 0  # where they are logits of another model
+                G += times_rows(Z[:n_padded], block.values)[:K]
+                G1 += Z[:K].sum(axis=1, dtype=np.float64)
+            return combined(numbers), G, G1
+
+        return added_up(self.threads.map(part_sums, self.parts))
+
+    def moments(self, kernel, model, center, n_weights):
+        """As `Rows.moments`."""
+        return moments_by_rows(self, kernel, model, center, n_weights)

@@ -1,0 +1,238 @@
+"""Rows whose values lie in the memory of this process, or in a map of a file."""
+
+import copy
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+
+from sk_softmax._rows._base import CALL_WORK, add_in_place, combined
+from sk_softmax._rows._block import Block, squares
+from sk_softmax._rows._products import (
+    padded_number,
+    rows_view,
+    slices,
+    times_columns,
+    times_rows,
+    times_transposed,
+)
+from sk_softmax._rows._sampling import drawn_grams
+
+# Bytes of X, logits and residuals that a block may span: its second product should still
+# find the rows of the first in the cache of one core.
+_BLOCK_BYTES = 3 * 2**19
+# Multiply-adds below which handing a part to a thread costs more than computing it.
+_PART_WORK = 2**19
+_MAX_PARTS = 64
+# Groups of parts that are summed into large arrays of their own.
+_MAX_GROUPS = 8
+# Numbers in the standardised columns of all rows up to which they are kept.
+_KEPT_SIZE = 2**22
+# Logits that are handed on: as many as fit the cache beside what else it holds.
+_FEW_LOGITS = 2**17
+
+
+class InMemoryRows:
+    """Rows of an array or a CSR matrix; what does not depend on which.
+
+    The rows are split into parts by the shape of the data alone, each part into blocks that fit the
+    cache, and sums are added up in a fixed order.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, p) of any real type, or CSR, float32 or float64
+    targets : Targets
+    weights : ndarray of shape (n,), float64, positive
+        They add up to one, over these rows and all others.
+    threads : RowThreads, entered
+    """
+
+    def __init__(self, X, targets, weights, threads):
+        self.X, self.targets, self.weights, self.threads = X, targets, weights, threads
+        self.n_samples, self.n_features = X.shape
+        self.n_classes = targets.n_classes
+        # Integers of up to 16 bits, such as pixels, are exact in float32.
+        self.float_dtype = np.result_type(X.dtype, np.float16, np.float32)
+        self.work = self._value_work() * self.n_stored + 150 * self.n_classes * self.n_samples
+        self.work += CALL_WORK
+        self.parts = self._split()
+
+    @property
+    def dtype(self):
+        """What is computed in."""
+        return self.weights.dtype
+
+    @property
+    def coef_dtype(self):
+        """float32 of float32, else float64."""
+        return np.dtype(np.float32 if self.X.dtype == np.float32 else np.float64)
+
+    @property
+    def spare_bytes(self):
+        """256 MiB, or as much as X if that is more."""
+        return max(2**28, self.n_stored * self.X.dtype.itemsize)
+
+    @property
+    def keeps_logits(self):
+        """Whether the logits are few, and float64."""
+        n_logits = self.n_classes * self.n_samples
+        return n_logits <= _FEW_LOGITS and self.dtype == np.float64
+
+    @cached_property
+    def class_weight(self):
+        """Share of each class in the targets, by weight, (K,)."""
+        return self.targets.totals(self.weights)
+
+    @cached_property
+    def smallest_weight(self):
+        """That of all rows."""
+        return float(self.weights.min())
+
+    @property
+    def are_one_hot(self):
+        """Whether all targets are."""
+        return self.targets.are_one_hot
+
+    @cached_property
+    def have_zeros(self):
+        """Whether a class has no probability in some target."""
+        return self.targets.have_zeros
+
+    def astype(self, dtype):
+        """The same rows computed in `dtype`, block by block; X is not copied."""
+        if dtype == self.dtype:
+            return self
+        other = copy.copy(self)
+        other.weights = self.weights.astype(dtype)
+        other.targets = self.targets.astype(dtype)
+        other.parts = [[other._block(block.rows, block.X) for block in part] for part in self.parts]
+        return other
+
+    def with_columns(self, X):
+        """The same rows described by other columns, a dense array."""
+        return type(self)(X, self.targets, self.weights, self.threads)
+
+    def reduce(self, kernel, *models, combine=None):
+        """As `Rows.reduce`."""
+        logits = self.logits_of(*models) if models else None
+
+        def part_numbers(blocks):
+            if logits is None:
+                return combined(map(kernel, blocks), combine)
+            return combined((kernel(block, logits(block)) for block in blocks), combine)
+
+        return combined(self.threads.map(part_numbers, self.parts), combine)
+
+    def accumulate(self, kernel, *models):
+        """As `Rows.accumulate`, in few groups of parts, each with arrays of its own."""
+        logits = self.logits_of(*models) if models else None
+        n_groups = min(len(self.parts), _MAX_GROUPS)
+
+        def group_sums(group):
+            total = None
+            for part in self.parts[group]:
+                for block in part:
+                    total = kernel(total, block, logits and logits(block))
+            return total
+
+        groups = slices(slice(0, len(self.parts)), number=n_groups)
+        return combined(self.threads.map(group_sums, groups), add_in_place)
+
+    def drawn_grams(self, kernel, model, means, n_rows, statistics):
+        """As `Rows.drawn_grams`."""
+        return drawn_grams(self, kernel, model, means, n_rows, statistics)
+
+    def standardised(self, center, scale):
+        """As `Rows.standardised`."""
+        if self.n_samples * (self.n_features + 1) > _KEPT_SIZE:
+            return self
+        other = copy.copy(self)
+        other.parts = [
+            [replace(block, kept_columns=block.columns(center, scale)) for block in part]
+            for part in self.parts
+        ]
+        return other
+
+    def take(self, indices):
+        """Rows of an array of indices, whose weights stand for those of all rows.
+
+        Sums over them are divided by their number times the mean weight, not by the weight that
+        happens to be in them: estimates of sums over all rows without bias.
+        """
+        weights = self.weights[indices] * self.dtype.type(self.n_samples / len(indices))
+        return type(self)(self.X[indices], self.targets[indices], weights, self.threads)
+
+    def logits_of(self, *models):
+        """Function from a block to the logits of some models, stacked, in `dtype`."""
+        padded = self._padded_logits_of(*models)
+        n_logits = len(models) * self.n_classes
+        return lambda block: padded(block)[:n_logits]
+
+    def _padded_logits_of(self, *models):
+        """`logits_of`, with rows of zeros below those that BLAS computes."""
+        W, b = models[0]
+        if len(models) > 1:
+            W = np.concatenate([W for W, _ in models])
+            b = None if b is None else np.concatenate([b for _, b in models])
+        K, p = W.shape
+        if times_columns(K, self.X, self.dtype):
+            padded = np.asfortranarray(W, dtype=self.dtype)
+        else:
+            padded = np.zeros((padded_number(K), p), dtype=self.dtype)
+            padded[:K] = W
+        b = 0 if b is None else b.astype(self.dtype)[:, np.newaxis]
+
+        def logits(block):
+            Z = np.ascontiguousarray(times_transposed(padded, block.values))
+            Z[:K] += b
+            return Z
+
+        return logits
+
+    def _block(self, rows, X):
+        return Block(rows, X, self.targets[rows], self.weights[rows])
+
+    def _split(self):
+        """Parts, each a list of blocks that share the memory of X."""
+        n, K, stored = self.n_samples, self.n_classes, self.n_stored
+        n_parts = min(
+            _MAX_PARTS,
+            1 + stored * K // _PART_WORK,
+            # Each part sums into a gradient of its own: in all 5% of X, or four of them.
+            max(4, stored // (20 * K * (self.n_features + 1))),
+            n,
+        )
+        row_bytes = (stored / n + 2 * K) * self.dtype.itemsize
+        block_rows = max(64, int(_BLOCK_BYTES / row_bytes))
+        return [
+            [self._block(rows, rows_view(self.X, rows)) for rows in slices(part, size=block_rows)]
+            for part in slices(slice(0, n), number=n_parts)
+        ]
+
+
+def moments_by_rows(rows, kernel, model, center, n_weights):
+    """As `Rows.moments`, block by block."""
+    logits = rows.logits_of(model) if model else None
+
+    def part_sums(blocks):
+        first, second = np.zeros((2, n_weights, rows.n_features))
+        numbers = []
+        for block in blocks:
+            C, some = kernel(block, logits and logits(block))
+            numbers.append(some)
+            X = block.centered(center)
+            first += times_rows(C, X)
+            second += times_rows(C, squares(X))
+        return combined(numbers), first, second
+
+    return added_up(rows.threads.map(part_sums, rows.parts))
+
+
+def added_up(parts):
+    """Numbers and two arrays of parts, added up in order, in those of the first."""
+    (numbers, first, second), *others = parts
+    for some, one, other in others:
+        numbers = combined((numbers, some))
+        first += one
+        second += other
+    return numbers, first, second

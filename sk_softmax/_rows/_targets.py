@@ -1,0 +1,72 @@
+"""What rows are to be: class codes, smoothed or not, or probabilities of the classes."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The distributions q_i over the classes that rows are to have.
+
+    Attributes
+    ----------
+    y : ndarray of shape (m,), int, or (m, K), float
+        Class codes, or the q_i themselves.
+    n_classes : int
+    smoothing : float
+        The share eps of the uniform distribution, with codes only: ``(1 - eps) onehot + eps / K``.
+    """
+
+    y: np.ndarray
+    n_classes: int
+    smoothing: float = 0.0
+
+    def __len__(self):
+        return len(self.y)
+
+    def __getitem__(self, rows):
+        return replace(self, y=self.y[rows])
+
+    def astype(self, dtype):
+        """The same targets, with probabilities in a dtype."""
+        return self if self.are_labels else replace(self, y=self.y.astype(dtype))
+
+    @property
+    def are_labels(self):
+        """Whether there is a label for each row, if perhaps smoothed."""
+        return self.y.ndim == 1
+
+    @property
+    def are_one_hot(self):
+        """Whether each row has one class with certainty, by its code."""
+        return self.are_labels and self.smoothing == 0
+
+    @property
+    def have_zeros(self):
+        """Whether a class has no probability in some row."""
+        return self.smoothing == 0 if self.are_labels else not self.y.all()
+
+    def has(self):
+        """Whether a row gives a class a positive probability, (K, m)."""
+        return self.matrix(np.float64) > 0
+
+    @property
+    def labels(self):
+        """The most probable class of each row, (m,)."""
+        return self.y if self.are_labels else self.y.argmax(axis=1)
+
+    def matrix(self, dtype):
+        """The q_i, (K, m)."""
+        if not self.are_labels:
+            return self.y.T
+        Q = np.full((self.n_classes, len(self.y)), self.smoothing / self.n_classes, dtype=dtype)
+        Q[self.y, np.arange(len(self.y))] += 1 - self.smoothing
+        return Q
+
+    def totals(self, weights):
+        """``sum_i w_i q_i``, (K,)."""
+        if not self.are_labels:
+            return weights @ self.y
+        totals = np.bincount(self.y, weights=weights, minlength=self.n_classes)
+        return (1 - self.smoothing) * totals + weights.sum() * (self.smoothing / self.n_classes)
