@@ -74,9 +74,7 @@ class Curvature:
         if len(columns) == 0:
             return
         center = statistics.center[columns].astype(np.float64)
-        kernel = partial(
-            varies, columns=columns, center=center, is_centred=self.rows.are_centred
-        )
+        kernel = partial(varies, columns=columns, center=center, is_centred=self.rows.are_centred)
         if self.rows.reduce(kernel)[0].any():
             raise FloatingPointError(TOO_SMALL)
 

@@ -111,7 +111,11 @@ class Objective:
 
     def pack(self, W, b):
         """The inverse of `unpack`, flat; b is left aside without an intercept."""
-        return np.column_stack([W, b]).ravel() if self.fit_intercept else W.ravel()
+        theta = np.empty(self.shape)
+        theta[:, : self.n_features] = W
+        if self.fit_intercept:
+            theta[:, -1] = b
+        return theta.ravel()
 
     def log_priors(self):
         """Logarithms of the class frequencies; a class without rows counts as half a row."""

@@ -11,6 +11,8 @@ from sklearn.utils import check_random_state
 from sk_softmax import SoftmaxRegression
 from sk_softmax._batches import Batch
 from sk_softmax._objective import Objective
+from sk_softmax._penalty import Penalty
+from sk_softmax._rows import Targets, as_rows
 from sk_softmax._solvers import SOLVERS
 from sk_softmax._threads import RowThreads
 
@@ -61,17 +63,11 @@ def threads():
 
 @pytest.fixture
 def make_objective(threads):
-    def make(X, y, s=None, *, lam=0.1, fit_intercept=True, threads=threads, **options):
-        return Objective(
-            X,
-            y,
-            np.ones(len(y)) if s is None else s,
-            n_classes=int(y.max()) + 1 if y.ndim == 1 else y.shape[1],
-            lam=lam,
-            fit_intercept=fit_intercept,
-            threads=threads,
-            **options,
-        )
+    def make(X, y, s=None, *, lam=0.1, fit_intercept=True, threads=threads, label_smoothing=0.0):
+        n_classes = int(y.max()) + 1 if y.ndim == 1 else y.shape[1]
+        s = np.ones(len(y)) if s is None else s
+        rows = as_rows(X, Targets(y, n_classes, label_smoothing), s, threads)
+        return Objective(rows, Penalty(lam), fit_intercept, threads)
 
     return make
 

@@ -52,12 +52,9 @@ def test_targets_are_weighted_and_smoothed(make_objective, smoothing, soft):
     """A smoothed label is ``(1 - eps) onehot + eps / K``; rows of probabilities stay as given."""
     X, y = make_problem(0)
     s, order = weights_of(len(y)), np.random.default_rng(1).permutation(len(y))
-    objective = make_objective(X, y, s)
     Q = (1 - smoothing) * np.eye(3)[y] + smoothing / 3
-    if soft:
-        objective.y = Q
-    else:
-        objective.label_smoothing = smoothing
+    targets, label_smoothing = (Q, 0.0) if soft else (y, smoothing)
+    objective = make_objective(X, targets, s, label_smoothing=label_smoothing)
     batches = list(Batches(objective, 16).epoch(order))
     for batch, rows in zip(batches, order.reshape(5, 16), strict=True):
         np.testing.assert_allclose(batch.Q, (Q[rows] * (s[rows] / (16 * s.mean()))[:, None]).T)

@@ -5,6 +5,7 @@ from scipy import sparse
 
 from sk_softmax import _curvature
 from sk_softmax._curvature import Curvature, rows_per_matrix
+from sk_softmax._rows import _products, _sampling
 
 layouts = pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array], ids=["dense", "csr"])
 
@@ -97,15 +98,16 @@ def test_variances_are_the_diagonal_of_the_hessian(make_objective, seed):
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("_NARROW_SIZE", 2**16), ("_NARROW_SIZE", 0), ("_PROBABILITY_BYTES", 1), ("_CHUNK_SIZE", 1)],
+    [("_NARROW_SIZE", 2**16), ("_NARROW_SIZE", 0), ("_WEIGHT_BYTES", 1), ("_CHUNK_SIZE", 1)],
 )
 def test_covariances_equal_the_dense_formula(
     make_objective, fit_intercept, layout, name, value, monkeypatch
 ):
     """By one product a block, or class by class with all probabilities at hand or one's."""
-    if name == "_PROBABILITY_BYTES":
+    if name == "_WEIGHT_BYTES":
         monkeypatch.setattr(_curvature, "_NARROW_SIZE", 0)
-    monkeypatch.setattr(_curvature, name, value)
+    module = {"_WEIGHT_BYTES": _sampling, "_CHUNK_SIZE": _products}.get(name, _curvature)
+    monkeypatch.setattr(module, name, value)
     X, y = make_problem(0, n=200)
     X, s = with_zeros(X) + 1, random_weights(0, 200)
     objective = make_objective(layout(X), y, s, fit_intercept=fit_intercept)
@@ -143,7 +145,7 @@ def test_drawn_rows_follow_the_weights():
     """
     rng = np.random.default_rng(0)
     c, stress = rng.exponential(size=1000) ** 2, rng.uniform(1, 5, size=1000)
-    rows, w = _curvature._draw_rows(c, stress, 300)
+    rows, w = _sampling.draw_rows(c, stress, 300)
     assert len(rows) == 300
     share = c * stress / (c @ stress)
     drawn = np.bincount(rows, minlength=1000)
@@ -209,12 +211,13 @@ def test_sums_without_theta_equal_the_dense_formula(make_objective, dtype, fit_i
     s = s / s.sum()
     mean = s @ X if fit_intercept else np.zeros(X.shape[1])
     covariance = (X - mean).T * s @ (X - mean)
-    assert found.mean.dtype == found.leverages.dtype == found.covariance.dtype == dtype
+    leverages = _sampling.leverages(objective.rows, found.statistics)
+    assert found.mean.dtype == leverages.dtype == found.covariance.dtype == dtype
     tolerance = {"rtol": 0, "atol": 10 * np.finfo(dtype).eps}
     np.testing.assert_allclose(found.mean, mean, **tolerance)
     np.testing.assert_allclose(found.covariance, covariance, **tolerance)
     np.testing.assert_allclose(found.variance, np.diag(covariance), **tolerance)
-    assert s @ found.leverages == pytest.approx(X.shape[1], rel=1e-6)
+    assert s @ leverages == pytest.approx(X.shape[1], rel=1e-6)
     zero = np.zeros(objective.shape).ravel()
     moments, pooled = found.pooled(zero)
     np.testing.assert_allclose(pooled, found.covariance * moments.weight.sum(), **tolerance)

@@ -16,18 +16,17 @@ from threadpoolctl import ThreadpoolController
 
 from sk_softmax import (
     SoftmaxRegression,
-    _column_sums,
     _curvature,
     _factors,
     _hessian,
     _preconditioner,
-    _rotation,
     _softmax_regression,
     _validation,
 )
 from sk_softmax._batches import Batch
 from sk_softmax._early_stopping import Validation
 from sk_softmax._objective import Objective
+from sk_softmax._rows import _column_sums, _rotation
 from sk_softmax._solvers import _metric, _sgd
 from sk_softmax._solvers._lbfgs import LBFGS
 from sk_softmax._solvers._sgd import SGD

@@ -4,7 +4,7 @@ from reference import make_problem
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 
-from sk_softmax import SoftmaxRegression, _objective, check_gradient
+from sk_softmax import SoftmaxRegression, _kernels, check_gradient
 from sk_softmax._objective import Objective
 
 # Central differences with steps of 1e-4 in features of unit size: the square of the step.
@@ -100,13 +100,13 @@ def wrong_sign(objective, value, G):
 
 def penalised_intercept(objective, value, G):
     G = G.reshape(objective.shape).copy()
-    G[:, -1] += objective.lam
+    G[:, -1] += objective.penalty.l2
     return value, G.ravel()
 
 
 def forgotten_penalty(objective, value, G):
     # The point is drawn at random and unknown here: a penalty in the value alone will do.
-    return value + objective.lam * (value - 1), G
+    return value + objective.penalty.l2 * (value - 1), G
 
 
 @pytest.mark.parametrize("mistake", [times_n, wrong_sign, penalised_intercept, forgotten_penalty])
@@ -120,7 +120,7 @@ def test_a_wrong_gradient_is_found(monkeypatch, mistake):
 
 
 def test_a_softmax_over_the_whole_matrix_is_found(monkeypatch):
-    original = _objective.cross_entropy
+    original = _kernels.cross_entropy
 
     def over_all(Z, y, s, smoothing):
         P = np.exp(Z - Z.max())
@@ -130,7 +130,7 @@ def test_a_softmax_over_the_whole_matrix_is_found(monkeypatch):
         Z[y, np.arange(len(y))] -= s
         return loss
 
-    monkeypatch.setattr(_objective, "cross_entropy", over_all)
+    monkeypatch.setattr(_kernels, "cross_entropy", over_all)
     check = check_gradient(SoftmaxRegression(), *make_problem(0), random_state=0)
     assert check.max_error > WRONG
 

@@ -11,9 +11,8 @@ from reference import (
 )
 from scipy import sparse
 
-from sk_softmax import _objective
 from sk_softmax._curvature import Curvature
-from sk_softmax._objective import Objective
+from sk_softmax._rows import _in_memory
 from sk_softmax._threads import RowThreads
 
 SEEDS = range(3)
@@ -45,8 +44,8 @@ def moments(objective, theta):
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of 64 rows and as many parts as the shape allows."""
-    monkeypatch.setattr(_objective, "_BLOCK_BYTES", 1)
-    monkeypatch.setattr(_objective, "_PART_WORK", 1)
+    monkeypatch.setattr(_in_memory, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(_in_memory, "_PART_WORK", 1)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -97,11 +96,11 @@ def test_many_blocks_equal_one(make_objective, request, layout):
     X, y = make_problem(0, n=3000)
     X, s = LAYOUTS[layout](with_zeros(X)), random_weights(0, len(y))
     whole = make_objective(X, y, s)
-    assert [len(part) for part in whole.parts] == [1]
+    assert [len(part) for part in whole.rows.parts] == [1]
     request.getfixturevalue("small_blocks")
     pieces = make_objective(X, y, s)
-    assert len(pieces.parts) > 1
-    assert all(len(part) > 1 for part in pieces.parts)
+    assert len(pieces.rows.parts) > 1
+    assert all(len(part) > 1 for part in pieces.rows.parts)
     theta = random_theta(0, whole).ravel()
     value, G = whole.value_and_gradient(theta)
     value_of_pieces, G_of_pieces = pieces.value_and_gradient(theta)
@@ -125,21 +124,19 @@ def test_any_number_of_threads_gives_the_same_bits(make_objective, layout, dtype
             theta = random_theta(0, objective).ravel()
             value, G = objective.value_and_gradient(theta)
             results.append((value, G.tobytes(), *(a.tobytes() for a in moments(objective, theta))))
-    assert len(objective.parts) > 1
+    assert len(objective.rows.parts) > 1
     assert all(result == results[0] for result in results)
 
 
-def test_rows_are_covered_once_for_any_shape(threads, monkeypatch):
-    monkeypatch.setattr(_objective, "_PART_WORK", 1)
+def test_rows_are_covered_once_for_any_shape(make_objective, monkeypatch):
+    monkeypatch.setattr(_in_memory, "_PART_WORK", 1)
     for n in [2, 3, 63, 64, 65, 129, 1000, 4097]:
         for block_bytes in (1, 2**14, 2**30):
-            monkeypatch.setattr(_objective, "_BLOCK_BYTES", block_bytes)
+            monkeypatch.setattr(_in_memory, "_BLOCK_BYTES", block_bytes)
             X = np.arange(float(n))[:, np.newaxis]
             y = np.arange(n) % 2
-            objective = Objective(
-                X, y, np.ones(n), n_classes=2, lam=0.0, fit_intercept=True, threads=threads
-            )
-            blocks = [block for part in objective.parts for _, block in part]
+            objective = make_objective(X, y)
+            blocks = [block.X for part in objective.rows.parts for block in part]
             np.testing.assert_array_equal(np.concatenate(blocks), X)
 
 
@@ -165,7 +162,7 @@ def test_batch_estimates_average_to_the_whole(make_objective, layout):
     value, G = objective.value_and_gradient(theta)
     for size in (1, 2, 5):
         estimates = [
-            objective.batch_value_and_gradient(theta, np.array(rows))
+            objective.on(objective.rows.take(np.array(rows))).value_and_gradient(theta)
             for rows in combinations(range(len(y)), size)
         ]
         assert np.mean([v for v, _ in estimates]) == pytest.approx(value, rel=1e-13)
@@ -180,7 +177,9 @@ def test_a_partition_into_unequal_batches_averages_to_the_whole(make_objective):
     order = np.random.default_rng(0).permutation(50)
     batches = [order[start : start + 16] for start in range(0, 50, 16)]
     assert len(batches[-1]) == 2
-    estimates = [objective.batch_value_and_gradient(theta, rows) for rows in batches]
+    estimates = [
+        objective.on(objective.rows.take(rows)).value_and_gradient(theta) for rows in batches
+    ]
     share = np.array([len(rows) / 50 for rows in batches])
     assert share @ [v for v, _ in estimates] == pytest.approx(value, rel=1e-13)
     np.testing.assert_allclose(share @ [g for _, g in estimates], G, atol=1e-14)
@@ -221,7 +220,7 @@ def test_blocks_share_the_memory_of_the_data(make_objective, layout, index_dtype
         X.indices, X.indptr = X.indices.astype(index_dtype), X.indptr.astype(index_dtype)
     objective = make_objective(X, y)
     values = X.data if sparse.issparse(X) else X
-    blocks = [block for part in objective.parts for _, block in part]
+    blocks = [block.X for part in objective.rows.parts for block in part]
     assert len(blocks) > 1
     for block in blocks:
         assert np.shares_memory(block.data if sparse.issparse(block) else block, values)
@@ -264,62 +263,11 @@ def test_the_accuracy_is_the_weighted_share_of_rows_that_are_right(make_objectiv
     assert accuracy == pytest.approx(s[right].sum() / s.sum(), rel=1e-12)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("p", [4, 100])
-@pytest.mark.parametrize("fit_intercept", [True, False])
-def test_logits_are_those_of_the_coefficients_and_intercepts(
-    make_objective, fit_intercept, p, layout
-):
-    X, y = make_problem(0, p=p)
-    X = with_zeros(X)
-    objective = make_objective(LAYOUTS[layout](X), y, fit_intercept=fit_intercept)
-    theta = random_theta(0, objective)
-    W, b = split(theta, p)
-    logits = objective.logits_at(theta.ravel())(objective.X)
-    np.testing.assert_allclose(logits, (X @ W.T + b).T, rtol=1e-12, atol=1e-12)
-
-
 def test_a_class_without_rows_counts_as_half_a_row(make_objective):
     X, y = make_problem(0, n=50)
     y[y == 1] = 2
     priors = np.exp(make_objective(X, y).log_priors())
     np.testing.assert_allclose(priors, [np.mean(y == 0), 0.5 / 50, np.mean(y == 2)], rtol=1e-13)
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("soft", [False, True])
-def test_an_objective_in_single_precision_holds_all_that_it_multiplies_in_it(
-    make_objective, soft, layout
-):
-    X, y = make_problem(0)
-    X32 = LAYOUTS[layout](X.astype(np.float32))
-    double = make_objective(X32, y, random_weights(0, len(y)))
-    if soft:
-        double.y = np.random.default_rng(0).dirichlet(np.ones(3), size=len(y))
-    assert double.astype(np.float64) is double
-    single = double.astype(np.float32)
-    theta = random_theta(0, double).ravel()
-    assert double.logits_at(theta)(double.in_dtype(X32)).dtype == np.float64
-    assert single.logits_at(theta)(single.in_dtype(X32)).dtype == np.float32
-    assert single.s.dtype == np.float32
-    assert single.y.dtype == (np.float32 if soft else y.dtype)
-    assert single.X is double.X
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_only_columns_that_lie_side_by_side_are_copied_to_rows(make_objective, layout):
-    X, y = make_problem(0)
-    objective = make_objective(LAYOUTS[layout](X), y, random_weights(0, len(y)))
-    by_rows = objective.by_rows()
-    if layout == "Fortran":
-        assert by_rows.X.flags.c_contiguous
-        np.testing.assert_array_equal(by_rows.X, X)
-        theta = random_theta(0, objective).ravel()
-        assert by_rows.value_and_gradient(theta)[0] == pytest.approx(
-            objective.value_and_gradient(theta)[0], rel=1e-13
-        )
-    else:
-        assert by_rows is objective
 
 
 @pytest.mark.parametrize("C", [1.0, 0.01])

@@ -1,4 +1,5 @@
 from dataclasses import fields
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from sk_softmax._solvers import SOLVERS, choose_solver
     ],
 )
 def test_the_rule_that_is_documented(n_stored, n_classes, solver):
-    assert choose_solver(n_stored, n_classes) == solver
+    assert choose_solver(SimpleNamespace(n_stored=n_stored, n_classes=n_classes)) == solver
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

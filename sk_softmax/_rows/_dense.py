@@ -51,10 +51,11 @@ class DenseRows(InMemoryRows):
         def part_sums(blocks):
             G, G1, numbers = np.zeros((K, p)), np.zeros(K), []
             for block in blocks:
-                Z = logits(block)
+                X = block.values  # converted once
+                Z = logits(X)
                 numbers.append(kernel(block, Z[:n_logits]))
                 Z[K:n_padded] = 0  # where they are logits of another model
-                G += times_rows(Z[:n_padded], block.values)[:K]
+                G += times_rows(Z[:n_padded], X)[:K]
                 G1 += Z[:K].sum(axis=1, dtype=np.float64)
             return combined(numbers), G, G1
 

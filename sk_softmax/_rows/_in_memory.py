@@ -166,10 +166,10 @@ class InMemoryRows:
         """Function from a block to the logits of some models, stacked, in `dtype`."""
         padded = self._padded_logits_of(*models)
         n_logits = len(models) * self.n_classes
-        return lambda block: padded(block)[:n_logits]
+        return lambda block: padded(block.values)[:n_logits]
 
     def _padded_logits_of(self, *models):
-        """`logits_of`, with rows of zeros below those that BLAS computes."""
+        """As `logits_of`, from values in `dtype`, with rows of zeros below that BLAS computes."""
         W, b = models[0]
         if len(models) > 1:
             W = np.concatenate([W for W, _ in models])
@@ -182,8 +182,8 @@ class InMemoryRows:
             padded[:K] = W
         b = 0 if b is None else b.astype(self.dtype)[:, np.newaxis]
 
-        def logits(block):
-            Z = np.ascontiguousarray(times_transposed(padded, block.values))
+        def logits(X):
+            Z = np.ascontiguousarray(times_transposed(padded, X))
             Z[:K] += b
             return Z
 

@@ -127,7 +127,10 @@ class Preconditioning:
         curvature = self._curvature
         mean, variance = curvature.mean.astype(np.float64), curvature.variance
         varies = variance > 0
-        if self._objective.is_sparse and not (varies | curvature.statistics.constant | (mean == 0)).all():
+        if (
+            self._objective.is_sparse
+            and not (varies | curvature.statistics.constant | (mean == 0)).all()
+        ):
             return np.inf  # a variance is lost in the rounding of uncentred squares
         return float(np.sqrt(np.max(mean[varies] ** 2 / variance[varies], initial=0)))
 

@@ -32,12 +32,14 @@ def problem(request, make_objective):
     s = np.random.default_rng(0).uniform(0.2, 3, size=len(y))
     layout = sparse.csr_array if request.param == "sparse" else np.asarray
     fit_intercept = request.param != "without intercept"
-    objective = make_objective(layout(X), y, s, fit_intercept=fit_intercept)
-    if request.param == "smoothed":
-        objective.label_smoothing = 0.2
+    smoothing = 0.2 if request.param == "smoothed" else 0.0
+    if request.param == "soft":
+        y = np.random.default_rng(1).dirichlet(np.ones(3), size=len(y))
+    objective = make_objective(
+        layout(X), y, s, fit_intercept=fit_intercept, label_smoothing=smoothing
+    )
+    if smoothing:
         y = 0.8 * np.eye(3)[y] + 0.2 / 3
-    elif request.param == "soft":
-        objective.y = y = np.random.default_rng(1).dirichlet(np.ones(3), size=len(y))
     return objective, lambda theta: mean_gradient(theta, X, y, s, 0.0)
 
 

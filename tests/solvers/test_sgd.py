@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sk_softmax import SoftmaxRegression
 from sk_softmax._batches import Batch
+from sk_softmax._rows._in_memory import InMemoryRows
 from sk_softmax._solvers import StopReason, _sgd
 from sk_softmax._solvers._gradient_table import GradientTable
 from sk_softmax._solvers._metric import Preconditioning
@@ -573,9 +574,9 @@ def test_float32_is_left_where_offsets_would_cost_its_digits(layout, offset):
 def test_rows_are_remembered_only_if_the_table_fits(monkeypatch):
     X, y = make_problem(0, n=1000)
     best = fit(X, y, random_state=0)
-    monkeypatch.setattr(_sgd, "spare_bytes", lambda objective: 1000 * 3 * 8 - 1)
+    monkeypatch.setattr(InMemoryRows, "spare_bytes", 1000 * 3 * 8 - 1)
     without = fit(X, y, random_state=0)
-    monkeypatch.setattr(_sgd, "spare_bytes", lambda objective: 1000 * 3 * 8)
+    monkeypatch.setattr(InMemoryRows, "spare_bytes", 1000 * 3 * 8)
     np.testing.assert_array_equal(fit(X, y, random_state=0).coef_, best.coef_)
     assert 1e-7 < distance(without, X, y) < 1e-3
 

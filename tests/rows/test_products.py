@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from sk_softmax import _blocks
-from sk_softmax._blocks import times_rows, times_transposed
+from sk_softmax._rows import _products
+from sk_softmax._rows._products import times_rows, times_transposed
 
 
 @pytest.fixture
 def small_products(monkeypatch):
     """Products of at most 2,000 multiplications, so that small ones are cut up too."""
-    monkeypatch.setattr(_blocks, "_SMALL_PRODUCT", 2000)
-    monkeypatch.setattr(_blocks, "_TILE", 4)
+    monkeypatch.setattr(_products, "_SMALL_PRODUCT", 2000)
+    monkeypatch.setattr(_products, "_TILE", 4)
 
 
 @pytest.mark.usefixtures("small_products")

@@ -3,8 +3,8 @@ import pytest
 from reference import make_problem
 from scipy import sparse
 
-from sk_softmax import _column_sums
-from sk_softmax._column_sums import ColumnSums
+from sk_softmax._rows import _column_sums
+from sk_softmax._rows._column_sums import ColumnSums
 
 
 @pytest.mark.parametrize("n_sums", [1, 2])
@@ -21,10 +21,14 @@ def test_sums_equal_the_dense_products(threads, monkeypatch, task_work, chunk_by
     sums = np.random.default_rng(1).standard_normal((n_sums, 3, 9))
     expected = sums + [R @ X, R @ X**2][:n_sums]
 
-    def weights(rows, X_rows):
+    def make_block(rows, X):
+        return rows, X
+
+    def weights(block):
+        rows, X_rows = block
         np.testing.assert_array_equal(X_rows.toarray(), X[rows])
         return R[:, rows], list(range(60)[rows])
 
-    others = ColumnSums(sparse.csr_array(X), 3, threads).add(weights, np.float64, *sums)
+    others = ColumnSums(sparse.csr_array(X), 3, threads).add(make_block, weights, np.float64, *sums)
     np.testing.assert_allclose(sums, expected, atol=1e-13)
     assert [row for rows in others for row in rows] == list(range(60))

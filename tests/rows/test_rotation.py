@@ -5,7 +5,8 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
 from sk_softmax import SoftmaxRegression
-from sk_softmax._rotation import Rotation, rotation_pays
+from sk_softmax._rows._in_memory import InMemoryRows
+from sk_softmax._rows._rotation import Rotation, rotation_pays
 
 intercepts = pytest.mark.parametrize("fit_intercept", [True, False])
 
@@ -21,26 +22,24 @@ def wide_problem(seed, n=30, p=90, n_classes=3):
 def test_the_rotated_objective_is_the_same_function(make_objective, fit_intercept):
     X, y = wide_problem(0)
     objective = make_objective(X, y, fit_intercept=fit_intercept)
-    rotation = Rotation(objective)
-    assert rotation.objective.X.shape == (30, 30)
+    rotation = Rotation(objective.rows)
+    rotated = objective.on(rotation.rows)
+    assert rotation.rows.X.shape == (30, 30)
     rng = np.random.default_rng(0)
-    in_row_space = rng.standard_normal((3, 30)) @ X / np.square(X).sum()
-    b = rng.standard_normal((3, int(fit_intercept)))
-    theta = np.column_stack([in_row_space, b]).ravel()
-    value, _ = objective.value_and_gradient(theta)
-    rotated, _ = rotation.objective.value_and_gradient(rotation.forward(theta))
-    assert rotated == pytest.approx(value, rel=1e-13)
-    np.testing.assert_allclose(rotation.backward(rotation.forward(theta)), theta, atol=1e-15)
+    W = rng.standard_normal((3, 30)) @ X / np.square(X).sum()
+    b = rng.standard_normal(3) if fit_intercept else None
+    value, _ = objective.value_and_gradient(objective.pack(W, b))
+    rotated_value, _ = rotated.value_and_gradient(rotated.pack(rotation.forward(W), b))
+    assert rotated_value == pytest.approx(value, rel=1e-13)
+    np.testing.assert_allclose(rotation.backward(rotation.forward(W)), W, atol=1e-15)
 
 
-@intercepts
-def test_what_the_rows_do_not_see_is_dropped(make_objective, fit_intercept):
+def test_what_the_rows_do_not_see_is_dropped(make_objective):
     X, y = wide_problem(1)
-    rotation = Rotation(make_objective(X, y, fit_intercept=fit_intercept))
+    rotation = Rotation(make_objective(X, y).rows)
     W = np.random.default_rng(0).standard_normal((3, 90))
     W -= W @ np.linalg.pinv(X) @ X
-    theta = np.column_stack([W, np.zeros((3, int(fit_intercept)))]).ravel()
-    assert np.abs(rotation.forward(theta)).max() < 1e-8 * np.abs(W).max()
+    assert np.abs(rotation.forward(W)).max() < 1e-8 * np.abs(W).max()
 
 
 @intercepts
@@ -86,7 +85,7 @@ def test_no_column_is_left_of_rounding_errors(make_objective, unit):
     """There are as many as the rank, which repeated rows do not raise."""
     X, _ = make_problem(4, n=12, p=50)
     X, y = unit * np.tile(X, (3, 1)), np.repeat([0, 1, 2], 12)
-    columns = Rotation(make_objective(X, y)).objective.X
+    columns = Rotation(make_objective(X, y).rows).rows.X
     assert np.count_nonzero(columns.any(axis=0)) == 12
 
 
@@ -106,11 +105,12 @@ def test_callbacks_see_the_parameters_of_the_data_as_given(make_objective, make_
     assert result.value == pytest.approx(evaluated[-1], rel=1e-12)
 
 
-def test_it_is_for_wide_dense_data_of_moderate_size(make_objective):
+def test_it_is_for_wide_dense_data_of_moderate_size(make_objective, monkeypatch):
     X, y = wide_problem(6)
-    assert rotation_pays(make_objective(X, y), 2**28)
-    assert not rotation_pays(make_objective(X, y), X.nbytes - 1)
-    assert not rotation_pays(make_objective(sparse.csr_array(X), y), 2**28)
-    assert not rotation_pays(make_objective(X[:, :30], y), 2**28)
+    assert rotation_pays(make_objective(X, y).rows)
+    assert make_objective(sparse.csr_array(X), y).rows.rotated() is None
+    assert not rotation_pays(make_objective(X[:, :30], y).rows)
     long = np.ones((3000, 3200))
-    assert not rotation_pays(make_objective(long, np.arange(3000) % 2), 2**28)
+    assert not rotation_pays(make_objective(long, np.arange(3000) % 2).rows)
+    monkeypatch.setattr(InMemoryRows, "spare_bytes", X.nbytes - 1)
+    assert not rotation_pays(make_objective(X, y).rows)
