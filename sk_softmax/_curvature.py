@@ -7,7 +7,7 @@ leverage: near enough for a preconditioner. Where all rows are no more than that
 the sums are exact.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
@@ -195,7 +195,7 @@ def rows_per_matrix(objective, n_matrices):
 
 
 def _grams_and_numbers(total, block, Z, weights, center):
-    """Sums for `Curvature._narrow`: of ``c_i [x_i, 1] [x_i, 1]'``, (r, p + 1, p + 1), and numbers."""
+    """``sum_i c_i [x_i, 1] [x_i, 1]'``, (r, p + 1, p + 1), and the numbers of the weights."""
     C, numbers = weights(block, Z)
     columns = block.columns(center, np.ones_like(center), block.dtype)
     if total is None:

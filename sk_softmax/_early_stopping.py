@@ -2,14 +2,18 @@
 
 import numpy as np
 
+from sk_softmax._kernels import loss_and_accuracy
+
 
 class Validation:
     """Scores of parameters on held-out rows, and the best parameters so far.
 
     Parameters
     ----------
-    objective : Objective
-        On the held-out rows.
+    rows : Rows
+        That are held out.
+    unpack : callable
+        From theta to a model of these rows.
     tol : float
         Fraction of itself, and of what it has fallen so far, by which the loss must fall to count
         as an improvement.
@@ -19,8 +23,8 @@ class Validation:
 
     metrics = ("validation_loss", "validation_accuracy")
 
-    def __init__(self, objective, tol, patience):
-        self._objective, self._tol, self._patience = objective, tol, patience
+    def __init__(self, rows, unpack, tol, patience):
+        self._rows, self._unpack, self._tol, self._patience = rows, unpack, tol, patience
         self._waited = 0
         self._first_loss = None
         self.best_loss, self.best_theta = np.inf, None
@@ -45,7 +49,8 @@ class Validation:
 
     def score(self, theta):
         """Mean cross-entropy and accuracy at theta, by name."""
-        return dict(zip(self.metrics, self._objective.loss(theta), strict=True))
+        scores = self._rows.reduce(loss_and_accuracy, self._unpack(theta))
+        return dict(zip(self.metrics, scores, strict=True))
 
 
 def split_rows(y, fraction, random_state):

@@ -24,17 +24,17 @@ def make_objective(estimator, data, threads, total_weight=None):
     C = estimator.C / 2 if n_classes == 2 else estimator.C
     if total_weight is None:
         total_weight = data.sample_weight.sum()
-    rows = as_rows(data.X, _targets(data, estimator.label_smoothing), data.sample_weight, threads)
+    rows = make_rows(estimator, data, threads)
     penalty = Penalty(_penalty_of_mean(C, total_weight))
     return Objective(rows, penalty, estimator.fit_intercept, threads)
 
 
-def _targets(data, smoothing):
-    """`Targets` of the classes that have weight."""
-    n_classes, y = len(data.weighted), data.y
+def make_rows(estimator, data, threads):
+    """The rows of validated data, with the classes that have weight."""
+    n_classes, y, smoothing = len(data.weighted), data.y, estimator.label_smoothing
     if y.ndim == 2:
         y, smoothing = (1 - smoothing) * y + smoothing / n_classes, 0.0
-    return Targets(y, n_classes, smoothing)
+    return as_rows(data.X, Targets(y, n_classes, smoothing), data.sample_weight, threads)
 
 
 def initial_theta(estimator, objective, data, go_on=None):

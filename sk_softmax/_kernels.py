@@ -10,7 +10,7 @@ from sk_softmax._softmax import cross_entropy, softmax
 
 
 def residuals(block, Z, keeps_logits=False):
-    """Turn Z into ``s (p - q)``; the loss, the weight of rows that are right, and maybe Z itself."""
+    """Turn Z into ``s (p - q)``; the loss, the weight of rows that are right, and Z if kept."""
     kept = [Z.copy()] if keeps_logits else []
     targets = block.targets
     return (*cross_entropy(Z, targets.y, block.weights, targets.smoothing), kept)
@@ -23,7 +23,7 @@ def loss_and_accuracy(block, Z):
 
 
 def hessian_product(block, Z):
-    """Turn Z, logits of a model and of a direction, into ``s (diag(p) - p p')`` times the latter."""
+    """Turn Z, logits of a model and of a step, into ``s (diag(p) - p p')`` times the latter."""
     K = block.targets.n_classes
     P, D = softmax(Z[:K]), Z[K:]
     D -= np.einsum("km,km->m", P, D)

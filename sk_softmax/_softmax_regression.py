@@ -21,7 +21,7 @@ from sk_softmax._callbacks import (
     with_callbacks,
 )
 from sk_softmax._early_stopping import Validation, split_rows
-from sk_softmax._formulation import coefficients, initial_theta, make_objective
+from sk_softmax._formulation import coefficients, initial_theta, make_objective, make_rows
 from sk_softmax._prediction import SoftmaxPredictionMixin
 from sk_softmax._solvers import (
     SCHEDULES,
@@ -459,7 +459,7 @@ class SoftmaxRegression(
             objective = make_objective(self, data, threads)
             theta = initial_theta(self, objective, data)
             solver = self._make_solver(objective)
-            validation = held_out and self._make_validation(held_out, threads)
+            validation = held_out and self._make_validation(held_out, objective)
             max_iter = solver.max_iter or solver.default_max_iter
             task = FitTask(self, "fit", X, y, sample_weight, max_subtasks=max_iter)
 
@@ -520,11 +520,11 @@ class SoftmaxRegression(
             )
         return hold_out(data, mask)
 
-    def _make_validation(self, held_out, threads):
+    def _make_validation(self, held_out, objective):
         """The `Validation` on rows held out, which stops only if `early_stopping` says so."""
-        objective = make_objective(self, held_out, threads)
+        rows = make_rows(self, held_out, objective.threads)
         patience = self.n_iter_no_change if self.early_stopping else None
-        return Validation(objective, self.tol or 0.0, patience)
+        return Validation(rows, objective.unpack, self.tol or 0.0, patience)
 
     def _make_solver(self, objective):
         """Set `solver_` and make it."""

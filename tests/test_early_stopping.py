@@ -147,3 +147,18 @@ def test_a_class_with_a_single_row_stays_in_training(solver):
     model = SoftmaxRegression(solver, early_stopping=True, random_state=0).fit(X, y)
     assert model.classes_.tolist() == [0, 1, 2, 7]
     assert np.isfinite(model.intercept_).all()
+
+
+@pytest.mark.parametrize("weight", [1e-20, 1e20])
+def test_the_size_of_weights_held_out_is_of_no_account(weight):
+    """Nothing is penalised there, so that no C times their sum has to be a number."""
+    X, y = make_problem(7, n=200)
+    held_out = {"X_val": X[:50], "y_val": y[:50]}
+    models = [
+        SoftmaxRegression("lbfgs", C=1e-290).fit(
+            X, y, **held_out, sample_weight_val=np.full(50, size)
+        )
+        for size in (1.0, weight)
+    ]
+    expected, found = (model.history_["validation_loss"] for model in models)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)

@@ -32,7 +32,7 @@ ALLOWED = {
         "_solvers",
     },
     "_callbacks": set(),
-    "_early_stopping": set(),
+    "_early_stopping": {"_kernels"},
     "_validation": {"_rows"},
     "_hints": set(),
     "_scorers": {"_validation"},

@@ -86,7 +86,8 @@ class LBFGS:
         except FloatingPointError:
             if working is objective:
                 raise
-            return run.minimize(theta, objective)  # float32 overflows long before float64
+            # float32 overflows long before float64; what was reached stays.
+            return run.minimize(theta if run.theta is None else run.theta, objective)
 
     def _minimize_rotated(self, objective, rotation, theta, on_iteration):
         """`minimize` in fewer columns."""
@@ -126,7 +127,7 @@ class _Run:
         self._n_iter = self._n_evaluations = self._n_stuck = 0
         self._spent = 0.0  # on iterations, in evaluations
         self._damping = DAMPING / _LESS_DAMPING
-        self._reason = self._certificate = None
+        self._reason = self._certificate = self.theta = None
         self._gap = math.inf
         self._null = objective.null_model()
 
@@ -374,7 +375,7 @@ class _Run:
             "n_evaluations": self._n_evaluations + stage.n_evaluations,
             "preconditioner": self._rung.name,
         }
-        theta = stage.theta
+        self.theta = theta = stage.theta
         if self._on_iteration(IterationState(self._n_iter, lambda: theta, metrics)):
             self._reason = StopReason.CALLBACK
         elif self._float32_suffices(stage) or self._may_end(stage):

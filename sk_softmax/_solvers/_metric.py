@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sk_softmax._rows._products import slices, times_columns
 from sk_softmax._curvature import Curvature, rows_per_matrix
 from sk_softmax._factors import inverse_cholesky
 from sk_softmax._preconditioner import SHARED, Ladder, gauge_factor, of_variances
+from sk_softmax._rows._products import slices, times_columns
 
 # Evaluations of the objective that a (p, p) matrix may cost: a third of 100 epochs.
 _AFFORDABLE = 30

@@ -243,7 +243,7 @@ def test_facts(make_rows, targets):
 @pytest.mark.parametrize("lam", [0.0, 0.01])
 def test_the_whole_hessian(make_rows, threads, lam):
     """Its factor, leverages and still margins ask rows for nothing else."""
-    X, y, s = data()
+    X, y, _ = data()
     whole = Objective(make_rows(), Penalty(lam), True, threads)
     theta = whole.pack(*(part - part.mean(axis=0) for part in model()))
     T = FactorisedHessian(PairSums(Curvature(whole)), theta)
@@ -301,3 +301,12 @@ def test_kernels_can_be_sent_elsewhere_and_change_nothing_but_logits(kernel, thr
     assert repr(one) == repr(other)
     for a, b in zip((block.X, block.targets.y, block.weights), before, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_other_columns_are_computed_in_the_same_dtype(make_objective, dtype):
+    X, y, s = data()
+    rows = make_objective(X, y, s).rows.astype(dtype)
+    assert rows.with_columns(X[:, :2]).dtype == dtype
+    assert rows.take(np.arange(50)).dtype == dtype
+    assert rows.by_rows().dtype == dtype

@@ -9,6 +9,7 @@ from sklearn.datasets import load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 
 from sk_softmax import SoftmaxRegression
+from sk_softmax._objective import Objective
 from sk_softmax._solvers import StopReason, _lbfgs
 
 SEEDS = range(3)
@@ -385,3 +386,25 @@ def test_where_float32_can_do_no_more_float64_goes_on(
     result = make_solver("lbfgs", tol=1e-12).minimize(objective, start(objective), keep_going)
     assert result.converged
     assert result.value - minimum(objective).value <= GAP_FACTOR * 1e-12 * result.value
+
+
+def test_what_float32_reached_before_it_overflows_is_kept(monkeypatch):
+    """The run goes on from there: no iteration is counted twice, and f keeps falling."""
+    monkeypatch.setattr(_lbfgs, "_FLOAT32_SIZE", 0)
+    evaluations = []
+    original = Objective.evaluate
+
+    def evaluate(self, theta):
+        if self.dtype == np.float32:
+            evaluations.append(theta)
+            if len(evaluations) == 7:
+                return original(self, theta)._replace(value=np.inf)
+        return original(self, theta)
+
+    monkeypatch.setattr(Objective, "evaluate", evaluate)
+    X, y = make_problem(0, n=500, p=40, n_classes=6)
+    model = SoftmaxRegression("lbfgs", C=100).fit(X * 10.0 ** np.arange(-10, 10, 0.5), y)
+    assert len(evaluations) == 7
+    assert model.converged_
+    assert len(model.history_["loss"]) == model.n_iter_[0]
+    assert np.all(np.diff(model.history_["loss"]) < 1e-6)
