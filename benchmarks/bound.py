@@ -16,8 +16,8 @@ from sklearn.datasets import load_wine
 
 from sk_softmax import SoftmaxRegression
 from sk_softmax._curvature import Curvature
-from sk_softmax._hessian import FactorisedHessian, PairSums
 from sk_softmax._objective import Objective
+from sk_softmax._preconditioner import whole
 from sk_softmax._solvers import SOLVERS
 from sk_softmax._solvers._bound import certificate_by_factor
 from sk_softmax._solvers._stage import Stage
@@ -47,7 +47,7 @@ def distances(X, y):
         result = solver.minimize(objective, start, states.append)
         curvature, rows = Curvature(objective), []
         for state in states:
-            T = FactorisedHessian(PairSums(curvature), state.theta)
+            T = whole(curvature, state.theta)
             stage = Stage(objective, state.theta, T)
             bound = certificate_by_factor(T).bound(stage)
             rows.append((bound, state.metrics["gap"], stage.value - result.value))

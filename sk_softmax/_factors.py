@@ -1,9 +1,13 @@
-"""Inverse factors of symmetric positive matrices."""
+"""Inverse factors of symmetric positive matrices, and what they make of coefficients (K, p)."""
 
 import numpy as np
 from scipy.linalg import get_lapack_funcs
 
 from sk_softmax._objective import NOT_FINITE
+from sk_softmax._rows import slices
+
+# Numbers in a factor from which its product with a vector is shared out to threads.
+_THREADED_SIZE = 2**20
 
 
 def inverse_sqrt(diagonal):
@@ -35,3 +39,63 @@ def inverse_cholesky(A, ridge):
     inverse, _ = trtri(L, lower=True, overwrite_c=True)
     inverse *= scale
     return inverse
+
+
+class DiagonalFactor:
+    """A scale (K, p)."""
+
+    def __init__(self, scale):
+        self._scale = scale
+
+    def apply(self, W):
+        """The factor times W."""
+        return W * self._scale
+
+    apply_transpose = apply
+
+
+class SharedFactor:
+    """``L^-1``, (p, p), for all classes, which are scaled, (K, 1)."""
+
+    def __init__(self, scale, inverse, threads):
+        self._scale, self._inverse, self._threads = scale, inverse, threads
+        self._parts = slices(slice(0, len(inverse)), number=1 + inverse.size // _THREADED_SIZE)
+
+    def apply(self, W):
+        """The factor times W."""
+        return self._multiply(W, self._inverse)
+
+    def apply_transpose(self, W):
+        """Its transpose times W."""
+        return self._multiply(W, self._inverse.T)
+
+    def _multiply(self, W, matrix):
+        W = (self._scale * W).astype(matrix.dtype)
+        if len(self._parts) == 1:
+            return W @ matrix
+        products = self._threads.map(lambda part: W @ matrix[:, part], self._parts)
+        return np.concatenate(products, axis=1)
+
+
+class BlockFactors:
+    """One ``L^-1`` for each class, (K, p, p)."""
+
+    def __init__(self, inverses, threads):
+        self._inverses, self._threads = inverses, threads
+        K = len(inverses)
+        self._parts = slices(slice(0, K), number=min(K, 1 + inverses.size // _THREADED_SIZE))
+
+    def apply(self, W):
+        """The factor times W."""
+        return self._multiply(W, self._inverses.transpose(0, 2, 1))
+
+    def apply_transpose(self, W):
+        """Its transpose times W."""
+        return self._multiply(W, self._inverses)
+
+    def _multiply(self, W, matrices):
+        W = W.astype(matrices.dtype)[:, :, np.newaxis]
+        if len(self._parts) == 1:
+            return (matrices @ W)[:, :, 0]
+        products = self._threads.map(lambda part: matrices[part] @ W[part], self._parts)
+        return np.concatenate(products)[:, :, 0]

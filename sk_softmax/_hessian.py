@@ -47,8 +47,6 @@ class PairSums:
         order = np.append(self.others, self.reference)
         self._classes = {"first": order[self._first], "second": order[self._second]}
         self._inner = self._second < K - 1
-        l2 = objective.penalty.l2 * self.scale**2
-        self._penalty = np.multiply.outer(l2, np.eye(K - 1) - 1 / K)
 
     @cached_property
     def largest_norm(self):
@@ -57,14 +55,19 @@ class PairSums:
         return math.sqrt(self.rows.reduce(kernel, combine=largest)[0])
 
     def hessian(self, theta, logits=None):
-        """The Hessian in a of the classes other than the reference, ((K - 1) q, (K - 1) q).
+        """That of the loss in a of the classes other than the reference, ((K - 1) q, (K - 1) q).
 
         The logits (K, n) at theta need not be computed again where they are known.
         """
         H = self._matrix(partial(pair_curvature, **self._classes), theta, logits)
-        columns = np.arange(self.objective.n_features)
-        H[:, columns, :, columns] += self._penalty
         return H.reshape(len(H) * self.objective.shape[1], -1)
+
+    def add_penalty(self, H, penalty):
+        """Add the Hessian of a penalty to that of the loss."""
+        K, q = self.objective.shape
+        columns = np.arange(self.objective.n_features)
+        added = np.multiply.outer(penalty.l2 * self.scale**2, np.eye(K - 1) - 1 / K)
+        H.reshape(K - 1, q, K - 1, q)[:, columns, :, columns] += added
 
     def gram_of_still_margins(self, step, size):
         """As `hessian`, with weight one for the margins that a step changes by less than `size`.
@@ -183,15 +186,17 @@ class FactorisedHessian:
         Of an objective whose minimum has class rows that sum to zero.
     theta : ndarray
         Flat.
-    logits : ndarray of shape (K, n), default=None
-        At theta, where they are known.
+    H : ndarray
+        That of the loss there, by `PairSums.hessian`; overwritten.
+    penalty : Penalty
     """
 
-    def __init__(self, sums, theta, logits=None):
+    def __init__(self, sums, theta, H, penalty):
         self.sums, self.theta = sums, theta
         K, q = sums.objective.shape
         self.shape = K - 1, q
-        self._inverse = inverse_cholesky(sums.hessian(theta, logits), 0.0)
+        sums.add_penalty(H, penalty)
+        self._inverse = inverse_cholesky(H, 0.0)
 
     def forward(self, V):
         """T v, of theta's layout (K, p + 1)."""

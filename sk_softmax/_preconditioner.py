@@ -34,18 +34,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sk_softmax._curvature import rows_per_matrix
-from sk_softmax._factors import inverse_cholesky, inverse_sqrt
+from sk_softmax._curvature import Moments, rows_per_matrix
+from sk_softmax._factors import (
+    BlockFactors,
+    DiagonalFactor,
+    SharedFactor,
+    inverse_cholesky,
+    inverse_sqrt,
+)
 from sk_softmax._hessian import FactorisedHessian
-from sk_softmax._rows import CALL_WORK, slices
+from sk_softmax._rows import CALL_WORK
 
 DAMPING = 0.03
 # Matrices of the size of the whole Hessian that exist while it is summed, by parts, and inverted.
 _HESSIANS = 7
 # Evaluations of the objective that a matrix may cost at any time.
 CHEAP = 10
-# Numbers in a factor from which its product with a vector is shared out to threads.
-_THREADED_SIZE = 2**20
 
 
 class ChangeOfVariables:
@@ -54,15 +58,15 @@ class ChangeOfVariables:
     Parameters
     ----------
     objective : Objective
-    apply, apply_transpose : callable
-        The factor and its transpose for the coefficients, (K, p) to (K, p).
+    factor : DiagonalFactor, SharedFactor or BlockFactors
+        Of an approximate inverse Hessian of the coefficients, (K, p) to (K, p).
     weight, mean : ndarray of shape (K,); (K, p), or (1, p) for all classes
         Weight of the rows for each class, and means of the columns.
     """
 
-    def __init__(self, objective, apply, apply_transpose, weight, mean):
+    def __init__(self, objective, factor, weight, mean):
         self.shape = objective.shape
-        self._apply, self._apply_transpose = apply, apply_transpose
+        self._factor = factor
         self._n_features = objective.n_features
         self._fit_intercept = objective.fit_intercept
         self._mean = mean
@@ -71,7 +75,7 @@ class ChangeOfVariables:
     def forward(self, V):
         """T v."""
         theta = np.empty(V.shape)
-        W = self._apply(V[:, : self._n_features])
+        W = self._factor.apply(V[:, : self._n_features])
         theta[:, : self._n_features] = W
         if self._fit_intercept:
             theta[:, -1] = V[:, -1] * self._intercept_scale - (W * self._mean).sum(axis=1)
@@ -82,16 +86,41 @@ class ChangeOfVariables:
         """T' g."""
         V = G - G.sum(axis=0) / len(G)
         if not self._fit_intercept:
-            return self._apply_transpose(V).astype(np.float64, copy=False)
+            return self._factor.apply_transpose(V).astype(np.float64, copy=False)
         b = V[:, -1:]
-        V[:, :-1] = self._apply_transpose(V[:, :-1] - b * self._mean)
+        V[:, :-1] = self._factor.apply_transpose(V[:, :-1] - b * self._mean)
         V[:, -1] *= self._intercept_scale
         return V
 
 
+@dataclass(frozen=True)
+class CurvatureEstimate:
+    """What is known of the Hessian of the loss at some theta, whatever the penalty is.
+
+    Attributes
+    ----------
+    moments : Moments
+    matrices : ndarray or None
+        Of shape (p, p), shared by all classes, or (K, p, p); None if variances are all.
+    """
+
+    moments: Moments
+    matrices: np.ndarray | None = None
+
+
 def diagonal(curvature, theta, damping=DAMPING):
     """From the diagonal of the Hessian at theta; any data, no more memory than theta."""
-    moments = curvature.moments(theta)
+    return factorised_diagonal(curvature, diagonal_estimate(curvature, theta), damping)
+
+
+def diagonal_estimate(curvature, theta):
+    """Of each coefficient's variance."""
+    return CurvatureEstimate(curvature.moments(theta))
+
+
+def factorised_diagonal(curvature, estimate, damping):
+    """The change of variables of a `diagonal_estimate`, with the penalty of the objective."""
+    moments = estimate.moments
     at_start = np.outer(moments.residual, curvature.variance)
     variance = _damped(moments.variance, at_start, damping)
     weight = _damped(moments.weight, moments.residual, damping)
@@ -101,7 +130,7 @@ def diagonal(curvature, theta, damping=DAMPING):
 def of_variances(objective, weight, mean, variance):
     """From the diagonal of a Hessian, given by what `Moments` hold."""
     scale = inverse_sqrt(gauge_factor(objective) * variance + objective.penalty.l2)
-    return ChangeOfVariables(objective, lambda W: W * scale, lambda W: W * scale, weight, mean)
+    return ChangeOfVariables(objective, DiagonalFactor(scale), weight, mean)
 
 
 def shared(curvature, theta, damping=DAMPING):
@@ -109,64 +138,56 @@ def shared(curvature, theta, damping=DAMPING):
 
     At zero coefficients that is the Hessian, a Kronecker product.
     """
-    objective = curvature.objective
-    moments, covariance = curvature.pooled(theta)
+    return factorised_shared(curvature, shared_estimate(curvature, theta), damping)
+
+
+def shared_estimate(curvature, theta):
+    """Of one matrix for all classes."""
+    return CurvatureEstimate(*curvature.pooled(theta))
+
+
+def factorised_shared(curvature, estimate, damping):
+    """The change of variables of a `shared_estimate`, with the penalty of the objective."""
+    objective, moments = curvature.objective, estimate.moments
     weight = _damped(moments.weight, moments.residual, damping)
     share = gauge_factor(objective) * weight / weight.sum()
     residual = moments.residual.sum().astype(objective.dtype)
-    covariance = _damped(covariance, residual * curvature.covariance, damping)
+    covariance = _damped(estimate.matrices, residual * curvature.covariance, damping)
     inverse = inverse_cholesky(covariance, objective.penalty.l2 / share.mean())
-    scale = inverse_sqrt(share)[:, np.newaxis]
-    parts = slices(slice(0, len(inverse)), number=1 + inverse.size // _THREADED_SIZE)
-
-    def multiply(W, matrix):
-        W = (scale * W).astype(objective.dtype)
-        if len(parts) == 1:
-            return W @ matrix
-        products = objective.threads.map(lambda part: W @ matrix[:, part], parts)
-        return np.concatenate(products, axis=1)
-
-    return ChangeOfVariables(
-        objective,
-        lambda W: multiply(W, inverse),
-        lambda W: multiply(W, inverse.T),
-        weight,
-        moments.mean,
-    )
+    factor = SharedFactor(inverse_sqrt(share)[:, np.newaxis], inverse, objective.threads)
+    return ChangeOfVariables(objective, factor, weight, moments.mean)
 
 
 def class_blocks(curvature, theta, damping=DAMPING):
     """From the Hessian's diagonal blocks at theta, one (p, p) for each class."""
-    objective = curvature.objective
-    K, p = objective.n_classes, objective.n_features
-    gauge = gauge_factor(objective)
-    moments, inverses = curvature.of_classes(theta)
+    estimate = block_estimate(curvature, theta)
+    return factorised_blocks(curvature, estimate, damping, overwrite=True)
+
+
+def block_estimate(curvature, theta):
+    """Of one matrix for each class."""
+    return CurvatureEstimate(*curvature.of_classes(theta))
+
+
+def factorised_blocks(curvature, estimate, damping, overwrite=False):
+    """The change of variables of a `block_estimate`, with the penalty of the objective.
+
+    Its matrices may be overwritten.
+    """
+    objective, moments = curvature.objective, estimate.moments
+    gauge, at_start = gauge_factor(objective), curvature.covariance
     weight = _damped(moments.weight, moments.residual, damping)
     residual = moments.residual.astype(objective.dtype)
-    at_start = curvature.covariance
+    K, p, _ = estimate.matrices.shape
+    inverses = estimate.matrices if overwrite else np.empty_like(estimate.matrices)
 
     def invert(k):
-        block = _damped(inverses[k], residual[k] * at_start, damping)
+        block = _damped(estimate.matrices[k], residual[k] * at_start, damping)
         inverses[k] = inverse_cholesky(gauge * block, objective.penalty.l2)
 
     objective.threads.map(invert, range(K), K * p**3)
-    parts = slices(slice(0, K), number=min(K, 1 + inverses.size // _THREADED_SIZE))
-
-    def multiply(W, matrices):
-        W = W.astype(objective.dtype)[:, :, np.newaxis]
-        if len(parts) == 1:
-            return (matrices @ W)[:, :, 0]
-        products = objective.threads.map(lambda part: matrices[part] @ W[part], parts)
-        return np.concatenate(products)[:, :, 0]
-
-    transposed = inverses.transpose(0, 2, 1)
-    return ChangeOfVariables(
-        objective,
-        lambda W: multiply(W, transposed),
-        lambda W: multiply(W, inverses),
-        weight,
-        moments.mean,
-    )
+    factor = BlockFactors(inverses, objective.threads)
+    return ChangeOfVariables(objective, factor, weight, moments.mean)
 
 
 @dataclass(frozen=True)
@@ -203,9 +224,14 @@ def _work_of_hessian(objective):
     return K * (K - 1) / 2 * objective.n_samples * q**2 + ((K - 1) * q) ** 3 + CALL_WORK
 
 
-def _whole(curvature, theta, damping=0.0):
-    """From the whole Hessian at theta: exact, so that steps can be limited without damping."""
-    return FactorisedHessian(curvature.pair_sums, theta)
+def whole(curvature, theta, damping=0.0, logits=None):
+    """From the whole Hessian at theta: exact, so that steps can be limited without damping.
+
+    The logits at theta need not be computed again where they are known.
+    """
+    sums = curvature.pair_sums
+    H = sums.hessian(theta, logits)
+    return FactorisedHessian(sums, theta, H, curvature.objective.penalty)
 
 
 DIAGONAL = Rung("diagonal", diagonal, lambda p, K: 0, _work_of_matrices(lambda K: 0))
@@ -213,7 +239,7 @@ SHARED = Rung("shared", shared, lambda p, K: p**2, _work_of_matrices(lambda K: 1
 CLASS_BLOCKS = Rung(
     "class blocks", class_blocks, lambda p, K: K * p**2, _work_of_matrices(lambda K: K)
 )
-WHOLE = Rung("hessian", _whole, lambda p, K: ((K - 1) * (p + 1)) ** 2, _work_of_hessian, _HESSIANS)
+WHOLE = Rung("hessian", whole, lambda p, K: ((K - 1) * (p + 1)) ** 2, _work_of_hessian, _HESSIANS)
 RUNGS = (DIAGONAL, SHARED, CLASS_BLOCKS, WHOLE)
 
 

@@ -8,7 +8,7 @@ from reference import make_problem
 from scipy import sparse
 
 from sk_softmax._curvature import Curvature
-from sk_softmax._hessian import FactorisedHessian, PairSums
+from sk_softmax._preconditioner import whole
 from sk_softmax._threads import RowThreads
 
 
@@ -30,7 +30,7 @@ def factorised(make_objective, layout, n_classes, fit_intercept, lam=0.1, p=4):
     objective = make_objective(layout(X), y, s, lam=lam, fit_intercept=fit_intercept)
     theta = 0.1 * np.random.default_rng(1).standard_normal(objective.shape)
     theta = (theta - theta.mean(axis=0)).ravel()
-    return X, objective, theta, FactorisedHessian(PairSums(Curvature(objective)), theta)
+    return X, objective, theta, whole(Curvature(objective), theta)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 5])
@@ -90,6 +90,6 @@ def test_any_number_of_threads_gives_the_same_bits(make_objective, n):
     for n_jobs in (1, 2):
         with RowThreads(n_jobs) as threads:
             objective = make_objective(X, y, threads=threads)
-            T = FactorisedHessian(PairSums(Curvature(objective)), np.zeros(15))
+            T = whole(Curvature(objective), np.zeros(15))
             inverses.append(T.forward(np.ones(T.shape)))
     np.testing.assert_array_equal(*inverses)

@@ -15,7 +15,7 @@ ALLOWED = {
     "_kernels": {"_softmax"},
     "_penalty": set(),
     "_objective": {"_kernels", "_rows", "_softmax"},
-    "_factors": {"_objective"},
+    "_factors": {"_objective", "_rows"},
     "_hessian": {"_factors", "_kernels", "_rows"},
     "_curvature": {"_hessian", "_kernels", "_objective", "_rows", "_softmax"},
     "_preconditioner": {"_curvature", "_factors", "_hessian", "_rows"},

@@ -4,7 +4,21 @@ from reference import make_problem, mean_gradient
 from scipy import sparse
 
 from sk_softmax._curvature import Curvature
-from sk_softmax._preconditioner import DAMPING, RUNGS, Ladder, class_blocks, diagonal, shared
+from sk_softmax._penalty import Penalty
+from sk_softmax._preconditioner import (
+    DAMPING,
+    RUNGS,
+    Ladder,
+    block_estimate,
+    class_blocks,
+    diagonal,
+    diagonal_estimate,
+    factorised_blocks,
+    factorised_diagonal,
+    factorised_shared,
+    shared,
+    shared_estimate,
+)
 
 LAM = 0.05
 rungs = pytest.mark.parametrize("make", [diagonal, shared, class_blocks])
@@ -137,7 +151,7 @@ def test_products_in_parts_equal_whole_ones(make_objective, make, fit_intercept,
     theta = random_point(rng, X, objective.shape).ravel()
     V, G = rng.standard_normal((2, *objective.shape))
     whole = make(Curvature(objective), theta)
-    monkeypatch.setattr("sk_softmax._preconditioner._THREADED_SIZE", 10)
+    monkeypatch.setattr("sk_softmax._factors._THREADED_SIZE", 10)
     parts = make(Curvature(objective), theta)
     np.testing.assert_allclose(parts.forward(V), whole.forward(V), rtol=1e-10)
     np.testing.assert_allclose(parts.backward(G), whole.backward(G), rtol=1e-10)
@@ -255,3 +269,23 @@ def test_a_step_stays_bounded_where_a_class_is_improbable_for_its_own_rows(
     T = make(Curvature(objective), theta.ravel())
     W, b = np.split(T.forward(T.backward(G)), [4], axis=1)
     assert abs(X @ W.T + (b.T if fit_intercept else 0)).max() < 1e4
+
+
+@pytest.mark.parametrize("kind", ["diagonal", "shared", "blocks"])
+def test_an_estimate_serves_any_penalty(make_objective, kind):
+    """It does not know of one, and is left as it is: along a path over C sums are made once."""
+    estimate_of, factorise = {
+        "diagonal": (diagonal_estimate, factorised_diagonal),
+        "shared": (shared_estimate, factorised_shared),
+        "blocks": (block_estimate, factorised_blocks),
+    }[kind]
+    make = {"diagonal": diagonal, "shared": shared, "blocks": class_blocks}[kind]
+    X, y = make_problem(0, n=200)
+    objective = make_objective(X, y, lam=0.1)
+    theta = 0.3 * np.random.default_rng(0).standard_normal(objective.shape).ravel()
+    estimate = estimate_of(Curvature(objective), theta)
+    V = np.random.default_rng(1).standard_normal(objective.shape)
+    for lam in (10.0, 0.0, 1e-3):
+        curvature = Curvature(objective.on(objective.rows, Penalty(lam)))
+        T = factorise(curvature, estimate, DAMPING)
+        np.testing.assert_allclose(T.forward(V), make(curvature, theta).forward(V), rtol=1e-12)

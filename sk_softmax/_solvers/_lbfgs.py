@@ -15,7 +15,6 @@ from typing import ClassVar
 import numpy as np
 
 from sk_softmax._curvature import Curvature
-from sk_softmax._hessian import FactorisedHessian
 from sk_softmax._preconditioner import CHEAP, DAMPING, WHOLE, Ladder
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
 from sk_softmax._solvers._bound import (
@@ -296,7 +295,7 @@ class _Run:
             moved = stage_with(stage.T)
             if self._settles(moved):
                 return moved
-        return stage_with(FactorisedHessian(self._curvature.pair_sums, theta, evaluation.logits))
+        return stage_with(WHOLE.make(self._curvature, theta, logits=evaluation.logits))
 
     def _count_evaluations(self, stage):
         """Take over what a stage has counted; it may go on."""

@@ -9,7 +9,6 @@ from reference import make_problem, softmax_rows
 from scipy import sparse
 
 from sk_softmax._curvature import Curvature
-from sk_softmax._hessian import FactorisedHessian, PairSums
 from sk_softmax._kernels import (
     class_curvature,
     hessian_product,
@@ -23,6 +22,7 @@ from sk_softmax._kernels import (
 )
 from sk_softmax._objective import Objective
 from sk_softmax._penalty import Penalty
+from sk_softmax._preconditioner import whole
 from sk_softmax._rows import (
     ColumnStatistics,
     ConcatenatedRows,
@@ -244,13 +244,13 @@ def test_facts(make_rows, targets):
 def test_the_whole_hessian(make_rows, threads, lam):
     """Its factor, leverages and still margins ask rows for nothing else."""
     X, y, _ = data()
-    whole = Objective(make_rows(), Penalty(lam), True, threads)
-    theta = whole.pack(*(part - part.mean(axis=0) for part in model()))
-    T = FactorisedHessian(PairSums(Curvature(whole)), theta)
-    V = np.random.default_rng(2).standard_normal(whole.shape)
+    objective = Objective(make_rows(), Penalty(lam), True, threads)
+    theta = objective.pack(*(part - part.mean(axis=0) for part in model()))
+    T = whole(Curvature(objective), theta)
+    V = np.random.default_rng(2).standard_normal(objective.shape)
     V -= V.mean(axis=0)
     V[:, 2] = 0  # the constant column
-    HV = whole.hessian_operator(theta)(V.ravel()).reshape(whole.shape)
+    HV = objective.hessian_operator(theta)(V.ravel()).reshape(objective.shape)
     back = T.forward(T.backward(HV))
     X1 = np.column_stack([X, np.ones(N)])
     np.testing.assert_allclose(X1 @ back.T, X1 @ V.T, rtol=1e-6, atol=1e-6)

@@ -10,8 +10,7 @@ from sklearn.datasets import load_iris, load_wine
 
 from sk_softmax import SoftmaxRegression
 from sk_softmax._curvature import Curvature
-from sk_softmax._hessian import FactorisedHessian, PairSums
-from sk_softmax._preconditioner import class_blocks, diagonal, shared
+from sk_softmax._preconditioner import class_blocks, diagonal, shared, whole
 from sk_softmax._solvers._bound import certificate_by_factor, newton_by_cg, self_concordant_bound
 from sk_softmax._solvers._stage import Stage
 
@@ -39,7 +38,7 @@ def stages(make_objective, C, sizes):
     minimum = objective.evaluate(best.ravel()).value
     for size in sizes:
         theta = (best + size * direction).ravel()
-        T = FactorisedHessian(PairSums(Curvature(objective)), theta)
+        T = whole(Curvature(objective), theta)
         stage = Stage(objective, theta, T)
         yield stage, stage.value - minimum
 
@@ -72,7 +71,7 @@ def test_conjugate_gradients_find_the_decrement_and_the_step(make_objective, mak
     gradient = objective.evaluate(theta).gradient
     T = make(Curvature(objective), theta)
     newton = newton_by_cg(objective, theta, gradient, T, 50)
-    exact = FactorisedHessian(PairSums(Curvature(objective)), theta)
+    exact = whole(Curvature(objective), theta)
     g_v = exact.backward(gradient.reshape(objective.shape))
     assert 1 <= newton.decrement / np.vdot(g_v, g_v) < 1.15
     step = -exact.forward(g_v).ravel()
