@@ -57,7 +57,7 @@ CONSTANTS = [
     Constant("_solvers._stage", "_ARMIJO", 0, "any decrease will do"),
     Constant("_curvature", "_ROWS_PER_COLUMN", 1e9, "matrices are summed over all rows"),
     Constant("_curvature", "_EVALUATIONS", 0, "ten rows for each column, however cheap more are"),
-    Constant("_rotation", "_EVALUATIONS", 0, "no rotation of wide data"),
+    Constant("_rows._rotation", "_EVALUATIONS", 0, "no rotation of wide data"),
 ]
 
 

@@ -17,7 +17,9 @@ from sklearn.datasets import load_wine
 from sk_softmax import SoftmaxRegression
 from sk_softmax._curvature import Curvature
 from sk_softmax._objective import Objective
+from sk_softmax._penalty import Penalty
 from sk_softmax._preconditioner import whole
+from sk_softmax._rows import Targets, as_rows
 from sk_softmax._solvers import SOLVERS
 from sk_softmax._solvers._bound import certificate_by_factor
 from sk_softmax._solvers._stage import Stage
@@ -36,22 +38,19 @@ def distances(X, y):
     """Relative bound, estimate and true distance in each iteration of a fit."""
     K, n = y.max() + 1, len(y)
     with RowThreads() as threads:
-        objective = Objective(
-            X, y, np.ones(n), n_classes=K, lam=1 / n, fit_intercept=True, threads=threads
-        )
-        start = np.zeros(objective.shape)
-        start[:, -1] = objective.log_priors()
-        start = (start - start.mean(axis=0)).ravel()
+        rows = as_rows(X, Targets(y, K), np.ones(n), threads)
+        objective = Objective(rows, Penalty(1 / n), True, threads)
+        start, _ = objective.null_model()
         states = []
         solver = SOLVERS["lbfgs"](tol=1e-12, max_iter=None)
         result = solver.minimize(objective, start, states.append)
-        curvature, rows = Curvature(objective), []
+        curvature, found = Curvature(objective), []
         for state in states:
             T = whole(curvature, state.theta)
             stage = Stage(objective, state.theta, T)
             bound = certificate_by_factor(T).bound(stage)
-            rows.append((bound, state.metrics["gap"], stage.value - result.value))
-    return np.array(rows) / result.value
+            found.append((bound, state.metrics["gap"], stage.value - result.value))
+    return np.array(found) / result.value
 
 
 def main():

@@ -24,6 +24,8 @@ from sklearn.linear_model._linear_loss import LinearModelLoss
 from threadpoolctl import threadpool_limits
 
 from sk_softmax._objective import Objective
+from sk_softmax._penalty import Penalty
+from sk_softmax._rows import Targets, as_rows
 from sk_softmax._threads import RowThreads
 
 
@@ -81,10 +83,8 @@ def ours(X, y, theta, lam):
     ]:
         threads = RowThreads()
         with threads:
-            objective = Objective(
-                X[data], y, np.ones(len(y)), n_classes=K, lam=lam, fit_intercept=True,
-                threads=threads,
-            ).astype(blocks)  # fmt: skip
+            rows = as_rows(X[data], Targets(y, K), np.ones(len(y)), threads).astype(blocks)
+            objective = Objective(rows, Penalty(lam), True, threads)
         facts = {
             "who": "sk_softmax",
             "data": np.dtype(data).name,
