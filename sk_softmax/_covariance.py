@@ -13,11 +13,11 @@ repetitions belongs to one row, whose gradient is ``s_i g_i``: then M has ``s_i^
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
-from sk_softmax._blocks import slices
 from sk_softmax._curvature import Curvature
 from sk_softmax._hessian import PairSums
 from sk_softmax._softmax import softmax
@@ -85,7 +85,7 @@ def estimates(objective, theta, total, sandwich=None, slack=1.0):
     if sandwich is not None:
         middle = R.T @ _squared_scores(sums, theta, total, sandwich) @ R
     slopes = factor[:, : objective.n_features]
-    df = len(R) - objective.lam * float(np.vdot(slopes, slopes))
+    df = len(R) - float(np.sum(objective.penalty.l2 * np.square(slopes).sum(axis=(0, 2))))
     loss, _ = objective.loss(theta)
     return Estimates(theta.reshape(K, q), factor, middle, total, loss, df)
 
@@ -94,7 +94,9 @@ def _polished(sums, theta, total, slack):
     """theta at the minimum by Newton's method, flat, and R with ``R R' = H^-1`` there."""
     objective, previous = sums.objective, math.inf
     for _ in range(_MAX_STEPS):
-        R = _inverse_factor(sums, sums.hessian(theta))
+        H = sums.hessian(theta)
+        sums.add_penalty(H, objective.penalty)
+        R = _inverse_factor(sums, H)
         _, gradient = objective.value_and_gradient(theta)
         u = R.T @ sums.gradient_of(gradient.reshape(objective.shape)).ravel()
         squared = total * float(u @ u)
@@ -123,50 +125,55 @@ def _inverse_factor(sums, H):
 
 def _dependent_columns(sums):
     """Indices of the columns that a linear combination makes zero, the intercept last."""
-    q = sums.objective.shape[1]
-    gram = np.zeros((q, q))
-    for part in sums.objective.parts:
-        for rows, X in part:
-            columns = sums.standardised(rows, X)
-            gram += (columns * sums.objective.s[rows]) @ columns.T
+    (gram,) = sums.grams(_weights)
     size = np.sqrt(np.diag(gram))
     size[size == 0] = 1.0
     values, vectors = np.linalg.eigh(gram / size / size[:, np.newaxis])
-    null = np.abs(vectors[:, values < q * _SINGULAR])
+    null = np.abs(vectors[:, values < len(gram) * _SINGULAR])
     return np.flatnonzero(null.max(axis=1, initial=0) > 1e-6)
+
+
+def _weights(block, Z):
+    return block.weights[np.newaxis]
 
 
 def _squared_scores(sums, theta, total, power):
     """M in the variables of the Hessian, ((K - 1) q, (K - 1) q)."""
-    objective, logits = sums.objective, sums.objective.logits_at(theta)
-    q = objective.shape[1]
-    M = np.zeros((len(sums.others) * q,) * 2)
-    for part in objective.parts:
-        for rows, X in part:
-            s = objective.s[rows] * (total * objective.s[rows]) ** (power - 1)
-            residuals = softmax(logits(objective.in_dtype(X))) - objective.targets(rows)
-            columns = sums.standardised(rows, X)
-            scores = residuals[sums.others, np.newaxis] * columns
-            scores = scores.reshape(len(M), -1)
-            M += (scores * s) @ scores.T
+    kernel = partial(
+        _add_squared_scores, others=sums.others, total=total, power=power, **sums.standardisation
+    )
+    (M,) = sums.rows.accumulate(kernel, sums.objective.unpack(theta))
     return M
 
 
+def _add_squared_scores(M, block, Z, others, total, power, mean, scale, q):
+    residuals = softmax(Z) - block.targets.matrix(Z.dtype)
+    scores = (residuals[others, np.newaxis] * block.columns(mean, scale)[:q]).reshape(
+        len(others) * q, -1
+    )
+    weighted = scores * (block.weights * (total * block.weights) ** (power - 1))
+    return (weighted @ scores.T + (0 if M is None else M[0]),)
+
+
 def average_effects(objective, found):
-    """``1/S sum_i s_i d p_ik / d x_ij`` (K, p), and its factor (K, p, m), at the `Estimates`.
+    """``sum_i s_i d p_ik / d x_ij`` (K, p), and its factor (K, p, m), at the `Estimates`.
 
     The derivatives are ``p_ik (w_kj - sum_l p_il w_lj)``. The factor is made from directions in
     which theta changes by `found.factor`, and the logits of a row by dz (K, rows, m).
     """
-    p, m = objective.n_features, found.factor.shape[2]
-    W, dW = found.theta[:, :p], found.factor[:, :p]
-    logits = objective.logits_at(found.theta.ravel())
+    p = objective.n_features
+    W, b = objective.unpack(found.theta.ravel())
+    dW = found.factor[:, :p]
+    db = found.factor[:, np.newaxis, p] if objective.fit_intercept else 0.0
+    return objective.rows.reduce(partial(_effects, W=W, b=0.0 if b is None else b, dW=dW, db=db))
+
+
+def _effects(block, W, b, dW, db):
+    """`average_effects` of a block."""
     effects, factor = np.zeros(W.shape), np.zeros(dW.shape)
-    for X, s in _dense_rows(objective, max(1, _CHUNK_SIZE // (len(W) * m))):
-        P = softmax(logits(X))
-        dz = X @ dW
-        if objective.fit_intercept:
-            dz += found.factor[:, np.newaxis, p]
+    for X, s in block.dense_chunks(max(1, _CHUNK_SIZE // (len(W) * dW.shape[2]))):
+        P = softmax((X @ W.T + b).T)
+        dz = X @ dW + db
         dP = P[:, :, np.newaxis] * (dz - np.einsum("kn,knm->nm", P, dz))
         slopes = W[:, np.newaxis] - P.T @ W
         sP = s * P
@@ -176,12 +183,3 @@ def average_effects(objective, found):
         factor -= np.tensordot(sP @ P.T, dW, 1)
         factor -= np.einsum("lj,klm->kjm", W, np.einsum("kn,lnm->klm", sP, dP))
     return effects, factor
-
-
-def _dense_rows(objective, size):
-    """Rows, dense and in the objective's dtype, at most `size` at a time, and their weights."""
-    for part in objective.parts:
-        for rows, X in part:
-            for chunk in slices(slice(0, X.shape[0]), size=size):
-                dense = X[chunk].toarray() if objective.is_sparse else X[chunk]
-                yield objective.in_dtype(dense), objective.s[rows][chunk]

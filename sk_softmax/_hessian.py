@@ -51,7 +51,7 @@ class PairSums:
     @cached_property
     def largest_norm(self):
         """The largest norm of a standardised row, with the one for the intercept."""
-        kernel = partial(_largest_square, **self._standardised)
+        kernel = partial(_largest_square, **self.standardisation)
         return math.sqrt(self.rows.reduce(kernel, combine=largest)[0])
 
     def hessian(self, theta, logits=None):
@@ -107,7 +107,7 @@ class PairSums:
 
     def columns_and_labels(self):
         """Standardised columns (q, n) of all rows, in memory, and `Targets.has` of these (K, n)."""
-        columns, labels = self.rows.reduce(partial(_columns_and_labels, **self._standardised))
+        columns, labels = self.rows.reduce(partial(_columns_and_labels, **self.standardisation))
         return np.hstack(columns), np.hstack(labels)
 
     def largest_form(self, M):
@@ -115,13 +115,23 @@ class PairSums:
 
         Of M (r, q, q). A single form counts twice.
         """
-        kernel = partial(_largest_form, M=M, **self._standardised)
+        kernel = partial(_largest_form, M=M, **self.standardisation)
         return self.rows.reduce(kernel, combine=largest)[0]
 
     @property
-    def _standardised(self):
+    def standardisation(self):
         """What makes a block's columns those of this object."""
         return {"mean": self.mean, "scale": self.scale, "q": self.objective.shape[1]}
+
+    def grams(self, weights, theta=None, logits=None):
+        """``sum_i c_ri x_i x_i'``, (r, q, q), for weights (r, m) that ``weights(block, Z)`` returns.
+
+        Z are the logits at theta, or those given; None without either.
+        """
+        kernel = partial(_grams, weights=weights, known=logits, **self.standardisation)
+        models = [] if theta is None or logits is not None else [self.objective.unpack(theta)]
+        (sums,) = self.rows.accumulate(kernel, *models)
+        return sums
 
     def _matrix(self, weights, theta, logits=None):
         """The Laplacian of the pairs' sums under some weights, without the reference's rows.
@@ -129,9 +139,7 @@ class PairSums:
         ``weights(block, Z)`` are of shape (pairs, m). Returns an array (K - 1, q, K - 1, q).
         """
         K, q = self.objective.shape
-        kernel = partial(_pair_grams, weights=weights, known=logits, **self._standardised)
-        models = [self.objective.unpack(theta)] if logits is None else []
-        (A,) = self.rows.accumulate(kernel, *models)
+        A = self.grams(weights, theta, logits)
         H, classes = np.zeros((K - 1, q, K - 1, q)), np.arange(K - 1)
         H[classes, :, classes] = (self._incidence[:-1] @ A.reshape(len(A), -1)).reshape(-1, q, q)
         if K > 2:
@@ -140,8 +148,8 @@ class PairSums:
         return H
 
 
-def _pair_grams(total, block, Z, weights, known, mean, scale, q):
-    """``sum_i c_i x_i x_i'`` for the weights of each pair, (pairs, q, q)."""
+def _grams(total, block, Z, weights, known, mean, scale, q):
+    """Add ``sum_i c_i x_i x_i'`` for the weights of a block, (r, q, q)."""
     C = weights(block, Z if known is None else known[:, block.rows])
     (sums,) = (np.zeros((len(C), q, q)),) if total is None else total
     add_weighted_grams(sums, C, block.columns(mean, scale)[:q])

@@ -118,7 +118,7 @@ def summary(
     kind = _covariance_type(model, covariance, weights)
 
     def frequencies(objective, _):
-        return objective.class_frequencies()
+        return objective.rows.class_weight
 
     data, found, shares = _estimated(model, X, y, sample_weight, kind, weights, names, frequencies)
     classes = model.classes_[data.weighted]

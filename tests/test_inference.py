@@ -186,7 +186,7 @@ def test_covariance_by_hand(n_classes, C, fit_intercept, options, power):
     X, y = make_problem(0, n_classes=n_classes)
     X = X * [1, 10, 0.1, 1] + [0, 3, 0, 0]
     s = np.random.default_rng(0).uniform(0.5, 2, size=len(y))
-    model = SoftmaxRegression(C=C, fit_intercept=fit_intercept, tol=1e-10).fit(X, y, s)
+    model = SoftmaxRegression(C=C, fit_intercept=fit_intercept, tol=1e-14).fit(X, y, s)
     found = summary(model, X, y, s, **options)
     H, M, penalised = by_hand(X, y, s, found.coef, 1 / C, power or 1, fit_intercept)
     inverse = np.linalg.inv(penalised)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from sk_softmax._rows._products import slices
 from sk_softmax._rows._targets import Targets
 
 
@@ -57,6 +58,12 @@ class Block:
         columns[:p] -= center[:, np.newaxis]
         columns[:p] *= scale[:, np.newaxis]
         return columns
+
+    def dense_chunks(self, size):
+        """Values in `dtype`, dense, and weights of at most so many rows at a time."""
+        for chunk in slices(slice(0, len(self.weights)), size=size):
+            X = self.X[chunk].toarray() if sparse.issparse(self.X) else self.X[chunk]
+            yield X.astype(self.dtype, copy=False), self.weights[chunk]
 
     def extent(self, columns):
         """The least and the largest value of some columns, in `dtype`."""
