@@ -124,7 +124,7 @@ class PairSums:
         return {"mean": self.mean, "scale": self.scale, "q": self.objective.shape[1]}
 
     def grams(self, weights, theta=None, logits=None):
-        """``sum_i c_ri x_i x_i'``, (r, q, q), for weights (r, m) that ``weights(block, Z)`` returns.
+        """``sum_i c_ri x_i x_i'``, (r, q, q), for the weights (r, m) of ``weights(block, Z)``.
 
         Z are the logits at theta, or those given; None without either.
         """
