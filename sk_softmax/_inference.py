@@ -105,8 +105,9 @@ def summary(
     SoftmaxRegression of 2 classes, 100 rows, C=inf
     log-likelihood -55.1629, of frequencies alone -69.3147, pseudo R2 0.2042
     AIC 116.326, BIC 124.141, covariance "hessian"
+    Log odds against class 1:
     <BLANKLINE>
-    class 2 against 1    coef  std error      z   p value  [0.025  0.975]  odds ratio
+    class 2              coef  std error      z   p value  [0.025  0.975]  odds ratio
     -----------------  ------  ---------  -----  --------  ------  ------  ----------
     intercept          -13.05      3.097  -4.21  2.53e-05  -19.12  -6.975   2.159e-06
     sepal length (cm)   1.902     0.5169   3.68  0.000233  0.8892   2.916       6.702

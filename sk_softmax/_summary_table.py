@@ -52,7 +52,7 @@ def as_html(summary):
     parts.append('<table style="border-collapse: collapse">')
     for title, rows in _tables(summary):
         heads = [title, *_headings(summary)]
-        parts.append(_html_row("th", heads, "border-bottom: 1px solid"))
+        parts.append(_html_row("th", heads, "border-bottom: 1px solid; padding-top: 0.8em"))
         parts += [_html_row("td", row) for row in rows]
     return "\n".join([*parts, "</table>"])
 
@@ -87,16 +87,15 @@ def _tables(summary):
     intervals = summary.conf_int(_LEVEL)
     numbers = [summary._estimates, summary.std_error, summary.z, summary.p_value]
     numbers += [intervals[..., 0], intervals[..., 1]]
-    digits, against = [4, 4, 3, 3, 4, 4], ""
+    digits = [4, 4, 3, 3, 4, 4]
     if _has_odds(summary):
         numbers, digits = [*numbers, summary.odds_ratio], [*digits, 4]
-        against = f" against {'the mean' if summary.reference is None else summary.reference}"
     for k, label in enumerate(summary.labels):
         rows = [
             [name, *(f"{values[k, j]:.{n}g}" for values, n in zip(numbers, digits, strict=True))]
             for j, name in enumerate(summary.names)
         ]
-        yield f"class {label}{against}", rows
+        yield f"class {label}", rows
 
 
 def _size(summary):
@@ -119,3 +118,7 @@ def _quality(summary):
     yield f'{criteria}covariance "{summary.covariance_type}"'
     if np.isfinite(summary.C):
         yield f"Penalised{penalised}: p values and intervals do not know of the bias."
+    if _has_odds(summary):
+        reference = summary.reference
+        against = "the mean of all" if reference is None else f"class {reference}"
+        yield f"Log odds against {against}:"

@@ -348,14 +348,16 @@ def test_text():
     assert lines[0] == "SoftmaxRegression of 3 classes, 178 rows, C=inf"
     assert "pseudo R2" in lines[1]
     assert "AIC" in lines[2]
+    assert lines[3] == "Log odds against class 0:"
     tables = text.split("\n\n")[1:]
-    assert [table.split("  ")[0] for table in tables] == ["class 1 against 0", "class 2 against 0"]
+    assert [table.split("  ")[0] for table in tables] == ["class 1", "class 2"]
     for table in tables:
         assert len({len(line) for line in table.splitlines()}) == 1
         assert [row.split()[0] for row in table.splitlines()[2:]] == ["intercept", "x0", "x1", "x2"]
     penalised = repr(summary(SoftmaxRegression(C=0.1).fit(X, y), X, y, symmetric=True))
     assert "Penalised, with" in penalised
-    assert "class 0 against the mean" in penalised
+    assert "Log odds against the mean of all:" in penalised
+    assert "\nclass 0  " in penalised
     sampled = repr(summary(unpenalised(X, y), X, y, weights="sampling"))
     assert "with sampling weights" in sampled
     assert "AIC" not in sampled
