@@ -1,7 +1,7 @@
 """What each constant of "lbfgs" is worth: fits with it and with its neutral value, in turns.
 
     SK_SOFTMAX_DATA=FOLDER python benchmarks/ablation.py
-    python benchmarks/ablation.py --problems "digits raw" "sentinel" --only DAMPING CHEAP
+    python benchmarks/ablation.py --only DAMPING CHEAP
 
 A neutral value takes away what the constant is for. A ratio above one says that it helps.
 """
