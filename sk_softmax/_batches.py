@@ -76,7 +76,7 @@ class Batch:
 
     ``weights[i] = s_i / (m mean(s))`` and ``Q[k, i] = weights[i] q_ik``: the residuals
     ``weights P - Q`` times X are the gradient's unbiased estimate. `true` (m,) are the places
-    of the rows' most probable classes in a flat array like Q.
+    of the rows' most probable classes in a flat array like Q. `gradient` leaves `residuals` (K, m).
     """
 
     X: np.ndarray | sparse.csr_array
@@ -84,6 +84,7 @@ class Batch:
     Q: np.ndarray
     true: np.ndarray
     rows: np.ndarray
+    residuals: np.ndarray | None = None
 
     def gradient(self, theta, G, true_logit, normaliser, table=None):
         """Write the gradient of the mean loss at `theta` into `G`, both `Parameters`.
@@ -107,6 +108,7 @@ class Batch:
             Z -= self.Q
         else:
             table.exchange(self.rows, Z, self.Q)
+        self.residuals = Z
         times_rows(padded, self.X, out=G.padded.T)
         if G.b is not None:
             np.add.reduce(Z, axis=1, out=G.b)

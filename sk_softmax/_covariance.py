@@ -20,6 +20,7 @@ from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
 from sk_softmax._curvature import Curvature
 from sk_softmax._hessian import PairSums
+from sk_softmax._rows import slices
 from sk_softmax._softmax import softmax
 
 _MAX_STEPS = 30
@@ -171,7 +172,9 @@ def average_effects(objective, found):
 def _effects(block, W, b, dW, db):
     """`average_effects` of a block."""
     effects, factor = np.zeros(W.shape), np.zeros(dW.shape)
-    for X, s in block.dense_chunks(max(1, _CHUNK_SIZE // (len(W) * dW.shape[2]))):
+    size = max(1, _CHUNK_SIZE // (len(W) * dW.shape[2]))
+    for chunk in slices(slice(0, len(block.weights)), size=size):
+        X, s = block.dense(chunk), block.weights[chunk]
         P = softmax((X @ W.T + b).T)
         dz = X @ dW + db
         dP = P[:, :, np.newaxis] * (dz - np.einsum("kn,knm->nm", P, dz))

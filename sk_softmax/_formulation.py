@@ -37,15 +37,13 @@ def make_rows(estimator, data, threads):
     return as_rows(data.X, Targets(y, n_classes, smoothing), data.sample_weight, threads)
 
 
-def initial_theta(estimator, objective, data, go_on=None):
+def initial_theta(estimator, objective, data):
     """Zero coefficients and the log class priors as intercepts, or the previous fit's."""
     W, b = np.zeros((objective.n_classes, objective.n_features)), objective.log_priors()
-    if go_on is None and estimator.warm_start and hasattr(estimator, "coef_"):
+    if estimator.warm_start and hasattr(estimator, "coef_"):
         _check_warm_start(estimator, data)
-        go_on = True
-    if go_on:
         previous_W, previous_b = estimator.densify().coef_, estimator.intercept_
-        fitted = previous_W.any(axis=1) | (np.abs(previous_b) < -_WITHOUT_WEIGHT)
+        fitted = _have_weight(previous_W, previous_b)
         if len(estimator.classes_) == 2:
             previous_W, previous_b = previous_W * [[-0.5], [0.5]], previous_b * [-0.5, 0.5]
             fitted = fitted.repeat(2)
@@ -58,21 +56,84 @@ def initial_theta(estimator, objective, data, go_on=None):
     return (theta - theta.mean(axis=0)).ravel()
 
 
-def coefficients(objective, theta, data):
-    """`classes_`, and `coef_` and `intercept_` for all of them, by name."""
-    coef, intercept = objective.unpack(theta)
-    intercept = np.zeros(objective.n_classes) if intercept is None else intercept
+def _have_weight(W, b):
+    """Mask of the rows of coefficients and intercepts that are of classes with weight."""
+    return W.any(axis=1) | (np.abs(b) < -_WITHOUT_WEIGHT)
+
+
+class PreviousModel:
+    """Where a call of `partial_fit` begins: the model as it is, however it came about.
+
+    Parameters
+    ----------
+    estimator : SoftmaxRegression
+    objective : Objective
+        On the rows of the call, whose class frequencies the first one begins with.
+    """
+
+    def __init__(self, estimator, objective):
+        self._K, self._p = objective.n_classes, objective.n_features
+        self._fit_intercept = estimator.fit_intercept
+        self.weight_seen = getattr(estimator, "_weight_seen", 0.0)
+        seed = estimator.random_state
+        self.seed = seed if isinstance(seed, (int, np.integer)) else None
+        if hasattr(estimator, "coef_"):
+            W, self._b = estimator.densify().coef_, np.asarray(estimator.intercept_)
+            self._W = np.asarray(W, dtype=np.result_type(W, np.float32))
+        else:
+            self._W, self._b = None, objective.log_priors()
+        self._is_folded = self._W is not None and self._K == 2
+
+    def nonzero_columns(self):
+        """Mask (p,) of the columns in which some coefficient is not zero."""
+        return np.zeros(self._p, dtype=bool) if self._W is None else self._W.any(axis=0)
+
+    def at(self, columns=None):
+        """Its theta (p + 1, K) in some columns, or in all, in float64; classes sum to zero."""
+        if self._W is None:
+            W = np.zeros((self._p if columns is None else len(columns), self._K))
+        else:
+            W = (self._W if columns is None else self._W[:, columns]).T.astype(np.float64)
+        b = self._b if self._W is None else np.where(_have_weight(self._W, self._b), self._b, 0.0)
+        b = b[np.newaxis].astype(np.float64)
+        theta = np.concatenate([W, b]) if self._fit_intercept else W
+        if self._is_folded:
+            theta = theta * [-0.5, 0.5]
+        return theta - theta.mean(axis=1, keepdims=True)
+
+    def is_at(self, solution, theta):
+        """Whether a flat solution is what the model was made from, up to rounding."""
+        solution = solution.reshape(self._K, -1).T
+        if self._W is None or solution.shape != theta.shape:
+            return False
+        solution = solution - solution.mean(axis=1, keepdims=True)
+        largest = np.abs(solution).max(axis=1, keepdims=True)
+        return bool((np.abs(solution - theta) <= 8 * np.finfo(self._W.dtype).eps * largest).all())
+
+
+def coefficients(objective, theta, data, columns=None):
+    """`classes_`, and `coef_` and `intercept_` for all of them, by name.
+
+    If theta has only some of the columns, the other coefficients are zero.
+    """
+    n_columns = objective.n_features if columns is None else len(columns)
+    theta = theta.reshape(objective.n_classes, -1)
+    coef, intercept = theta[:, :n_columns], theta[:, -1]
+    intercept = intercept if objective.fit_intercept else np.zeros(objective.n_classes)
     if objective.n_classes < len(data.classes):
         W, b = coef - coef.mean(axis=0), intercept - intercept.mean()
-        coef = np.zeros((len(data.classes), objective.n_features))
+        coef = np.zeros((len(data.classes), n_columns))
         intercept = np.full(len(data.classes), _WITHOUT_WEIGHT)
         coef[data.weighted], intercept[data.weighted] = W, b
     if len(data.classes) == 2:
         coef, intercept = coef[1:] - coef[:1], intercept[1:] - intercept[:1]
     dtype = objective.rows.coef_dtype
+    if columns is not None:
+        coef, some = np.zeros((len(coef), objective.n_features), dtype=dtype), coef
+        coef[:, columns] = some
     return {
         "classes_": data.classes,
-        "coef_": coef.astype(dtype),
+        "coef_": coef.astype(dtype, copy=columns is None),
         "intercept_": intercept.astype(dtype),
     }
 

@@ -95,6 +95,12 @@ class Objective:
     def by_rows(self):
         return self.on(self.rows.by_rows())
 
+    def with_columns(self, X):
+        return self.on(self.rows.with_columns(X))
+
+    def targets(self, rows):
+        return self.rows.targets[rows].matrix(self.dtype)
+
     def in_dtype(self, X):
         return X.astype(self.dtype, copy=False)
 

@@ -11,7 +11,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
-from sklearn.utils.metaestimators import available_if
 
 from sk_softmax import _hints
 from sk_softmax._callbacks import (
@@ -21,7 +20,13 @@ from sk_softmax._callbacks import (
     with_callbacks,
 )
 from sk_softmax._early_stopping import Validation, split_rows
-from sk_softmax._formulation import coefficients, initial_theta, make_objective, make_rows
+from sk_softmax._formulation import (
+    PreviousModel,
+    coefficients,
+    initial_theta,
+    make_objective,
+    make_rows,
+)
 from sk_softmax._prediction import SoftmaxPredictionMixin
 from sk_softmax._solvers import (
     SCHEDULES,
@@ -33,14 +38,27 @@ from sk_softmax._solvers import (
 )
 from sk_softmax._threads import RowThreads
 from sk_softmax._validation import (
+    available_if,
     check_classes,
+    check_coefficients,
     check_held_out_data,
     check_stream_data,
     check_training_data,
     hold_out,
     is_soft,
+    looks_sorted,
 )
 
+# Parameters that only "sgd" has, and that choose it if they are set.
+_OF_SGD = (
+    "learning_rate",
+    "schedule",
+    "batch_size",
+    "momentum",
+    "nesterov",
+    "average",
+    "record_batches",
+)
 _NOT_CONVERGED = {
     StopReason.MAX_ITER: "stopped after max_iter={n_iter} {unit}; increase max_iter or tol",
     StopReason.NO_IMPROVEMENT: (
@@ -64,6 +82,11 @@ _NOT_CONVERGED = {
 _ONE_CLASS = (
     "All weight (sample_weight times class_weight) is on one class, {!r}, which the model always "
     "predicts."
+)
+_SORTED = (
+    "All rows of this call of partial_fit are of one class, which rows in random order hardly are. "
+    "If the data are sorted by class, the model forgets the first classes for the last: shuffle "
+    "the rows, or take those of a call from several places."
 )
 
 
@@ -89,15 +112,17 @@ class SoftmaxRegression(
     solver : {"auto", "lbfgs", "sgd"}, default="auto"
         "lbfgs" is L-BFGS-B on all rows, which finds the minimum; "sgd" takes steps along
         the gradients of mini-batches, which is of use sooner on large data. "auto" takes
-        "lbfgs" unless one product of the data with the coefficients exceeds 1e10
-        multiplications (about 1,300,000 rows of 784 features for 10 classes).
+        "sgd" if a parameter that only "sgd" has is not at its default (`learning_rate`,
+        `schedule`, `batch_size`, `momentum`, `nesterov`, `average`, `record_batches`), or if one
+        product of the data with the coefficients exceeds 1e10 multiplications (about 1,300,000
+        rows of 784 features for 10 classes); otherwise "lbfgs". "lbfgs" warns of such a parameter.
     C : float, default=1.0
         Inverse of the regularisation strength; positive, ``np.inf`` for no penalty.
     fit_intercept : bool, default=True
         Whether to fit an intercept for each class. It is never penalised.
     class_weight : dict or "balanced", default=None
-        Weights of the classes, by label; "balanced" makes the classes count alike. A weight
-        of zero takes a class out: see `intercept_`.
+        Weights of the classes, by label, 1 for those it does not name; "balanced" makes the
+        classes count alike. A weight of zero takes a class out: see `intercept_`.
     label_smoothing : float, default=0.0
         The share eps, in [0, 1), of the uniform distribution in the targets: a label stands
         for ``(1 - eps) onehot + eps / n_classes``.
@@ -120,7 +145,9 @@ class SoftmaxRegression(
         By what the learning rate is multiplied from epoch to epoch of "sgd": 1;
         ``(1 + epoch) ** -0.5``; half a period of the cosine, from 1 to 0 over `max_iter` epochs;
         or one half for each epoch that did not lower the training loss. "auto" takes "cosine"
-        if `learning_rate` is "auto", otherwise "constant".
+        if `learning_rate` is "auto", otherwise "constant". In `partial_fit` calls take the place
+        of epochs, and with the automatic rate "auto" takes "inverse_scaling", by rows. Ignored by
+        "lbfgs", like all parameters from `learning_rate` to `average`.
     batch_size : int or "auto", default="auto"
         Rows per step of "sgd". "auto" takes a 64th of the rows, at most 256, with a float
         `learning_rate`; otherwise so many that the noise of their gradient limits the step as
@@ -131,7 +158,9 @@ class SoftmaxRegression(
         Whether momentum is Nesterov's.
     average : bool, default=False
         Whether "sgd" returns an average of its iterates in place of the last one. The weight of
-        the t-th is proportional to about t^3 [3]_, so that the last quarter has most of it.
+        the t-th is proportional to about t^3 [3]_, so that the last quarter has most of it. In
+        `partial_fit` with the automatic rate the model is that average in any case, and if True
+        one with weights proportional to t, which has less noise and a longer memory.
     early_stopping : bool, default=False
         Whether to stop once the loss on held-out rows, `X_val` of `fit` or a
         `validation_fraction` of the rows, has not fallen by the fraction `tol` for
@@ -184,8 +213,8 @@ class SoftmaxRegression(
     solver_ : {"lbfgs", "sgd"}
         The solver used.
     converged_ : bool
-        Whether `tol` was met. For "sgd" also, by an estimate, whether no more than 1% is left of
-        what the loss falls by from the class frequencies alone to the minimum (or no more than
+        Whether `tol` was met. For "sgd", by an estimate, whether at the end no more than 1% is left
+        of what the loss falls by from the class frequencies alone to the minimum (or no more than
         the fraction `tol` of the loss).
     stop_reason_ : str
         "tol", "max_iter", "precision" (floating point allows no further progress),
@@ -351,26 +380,35 @@ class SoftmaxRegression(
         Warns
         -----
         ConvergenceWarning
-            If the solver ended before `tol` was met.
+            If the solver ended before `tol` was met. With a float `learning_rate` only if the
+            training loss was still falling, or most of what it can fall by is left.
         UserWarning
-            If all weight is on one class.
+            If a parameter that only "sgd" has is set, and `solver` is "lbfgs"; or if all
+            weight is on one class.
         """
         fitted = copy.copy(self)
         warning = fitted._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        unused = fitted._set_of_sgd()
+        if unused and fitted.solver_ != "sgd":
+            warnings.warn(
+                f"The solver {fitted.solver_!r} does not use {', '.join(unused)}: take "
+                'solver="sgd", or "auto", which follows them.',
+                UserWarning,
+                stacklevel=3,
+            )
         if warning is not None:
             warnings.warn(warning, stacklevel=3)
         self.__dict__ = fitted.__dict__  # all of the new state, or nothing
         return self
 
     def _can_stream(self):
-        """Whether `partial_fit` exists, which raises AttributeError if not."""
+        """Whether `partial_fit` exists: raises AttributeError if not."""
         if isinstance(self.class_weight, str):
             raise AttributeError(
-                f"class_weight={self.class_weight!r} needs all labels at once. For partial_fit "
-                "pass the weights as a dict, for example those that "
+                f"partial_fit is not available for class_weight={self.class_weight!r}, which needs "
+                "all labels at once. Pass the weights as a dict, for example those that "
                 "sklearn.utils.compute_class_weight finds in a part of the data."
             )
-        return True
 
     @available_if(_can_stream)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -378,12 +416,15 @@ class SoftmaxRegression(
         """Go through some rows once, after all that were seen before.
 
         One epoch of "sgd" on these rows, whatever `solver` says. It goes on from the rows of
-        earlier calls, or from a model that `fit` found, whose data then count as seen. The
-        penalty is that of all rows so far: ``C`` times the sum of their losses is held against
-        ``1/2 ||W||^2``. A call that fails leaves the estimator as it was.
+        earlier calls, or from a model that `fit` found, whose data then count as seen: new rows
+        move it by their share. It starts at `coef_` and `intercept_`, also if these were set by
+        hand, and obeys parameters changed between calls. The penalty is that of all rows so far:
+        ``C`` times the sum of their losses is held against ``1/2 ||W||^2``. A call that fails
+        leaves the estimator as it was.
 
-        With ``learning_rate="auto"`` the step is derived from the mean and variance of the
-        columns so far, and from the rows at hand.
+        With ``learning_rate="auto"`` the step is derived from the means and variances of the
+        columns so far, falls with the number of rows, wherever calls cut them, and the model
+        is an average of the iterates. It hardly depends on the size of the chunks.
 
         Parameters
         ----------
@@ -407,46 +448,64 @@ class SoftmaxRegression(
         ------
         ValueError
             As `fit`; if `classes` is missing at the first call or differs later; if y has a
-            label that is not among them.
+            label that is not among them; if `coef_` or `intercept_` was set to another shape.
+        FloatingPointError
+            If squares of values in X overflow, or vanish where no penalty makes up for it.
         AttributeError
             If `class_weight` is "balanced": pass a dict.
+
+        Warns
+        -----
+        UserWarning
+            If all rows are of one class, which after the rows before can hardly be chance: data
+            that are sorted by class.
         """
         fitted = copy.copy(self)
-        fitted._partial_fit(X, y, classes, sample_weight)
+        if fitted._partial_fit(X, y, classes, sample_weight):
+            warnings.warn(_SORTED, UserWarning, stacklevel=3)
         self.__dict__ = fitted.__dict__
         return self
 
     @with_callbacks
     def _partial_fit(self, X, y, classes, sample_weight):
-        """`partial_fit`, on an object of its own."""
+        """`partial_fit`, on an object of its own; whether rows seem to be sorted by class."""
         self._validate_params()  # which scikit-learn leaves out once a model is fitted
-        first = not hasattr(self, "classes_")
+        first = not hasattr(self, "n_features_in_")
         classes = check_classes(classes, getattr(self, "classes_", None))
         data = check_stream_data(self, X, y, sample_weight, self.class_weight, classes, first=first)
+        check_coefficients(self, data)
         weight = data.sample_weight.sum()
         if weight == 0:
             raise ValueError("No row has a positive weight (sample_weight times class_weight).")
         total = weight + getattr(self, "_weight_seen", 0.0)
-        stream = getattr(self, "_stream", None)
+        stream = self._stream_so_far()
+        seen = None if stream is None else stream.class_weight
         task = FitTask(self, "partial_fit", X, y, sample_weight)
         with RowThreads(self.n_jobs) as threads:
             objective = make_objective(self, data, threads, total)
-            theta = initial_theta(self, objective, data, go_on=not first)
             self.solver_ = "sgd"
             loss, stream = self._make_solver_of("sgd").go_on(
-                objective, weight, theta, stream and Stream.from_dict(stream)
+                objective, weight, PreviousModel(self, objective), stream
             )
         if stream is None:
             raise ValueError(
                 'The epoch diverged; lower learning_rate or leave it at "auto", and scale the '
                 "features, for example with a StandardScaler fitted on other rows."
             )
-        found = coefficients(objective, stream.state.solution(), data)
+        found = coefficients(objective, stream.state.solution(), data, stream.columns)
         vars(self).update(found)
         self._stream, self._weight_seen = stream.as_dict(), total
         self.loss_, self.converged_, self.stop_reason_ = loss, False, "partial_fit"
         self.n_iter_ = np.array([stream.state.n_epochs], dtype=np.int32)
         task.end(found)
+        return looks_sorted(data, seen)
+
+    def _stream_so_far(self):
+        """The `Stream` of earlier calls, or one that begins with what `fit` has seen, or None."""
+        if hasattr(self, "_stream"):
+            return Stream.from_dict(self._stream)
+        fitted = getattr(self, "_weight_seen", 0.0)  # of models that did not note more
+        return Stream(None, None, fitted=fitted) if fitted else None
 
     @with_callbacks
     def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val):
@@ -474,12 +533,13 @@ class SoftmaxRegression(
                 result = solver.minimize(objective, theta, recorder)
             if self.early_stopping and validation:
                 result = _best_of(objective, validation, result)
+            stream = Stream.after_fit(objective, data)
         if result.stop_reason is StopReason.DIVERGED:
             raise ValueError(self._complaint(result))
         found = coefficients(objective, result.theta, data)
         vars(self).update(found)
         self._weight_seen = data.sample_weight.sum()
-        vars(self).pop("_stream", None)
+        self._stream = stream.as_dict()
         self.loss_ = result.value
         self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
         self.converged_ = result.converged
@@ -496,7 +556,7 @@ class SoftmaxRegression(
         """What a fit to classes that have weight is to warn of, or None."""
         if len(classes) == 1:
             return UserWarning(_ONE_CLASS.format(*classes.tolist()))
-        expected = result.converged or self.tol is None
+        expected = result.converged or self.tol is None or getattr(result, "settled", False)
         if expected or result.stop_reason not in _NOT_CONVERGED:
             return None
         return ConvergenceWarning(self._complaint(result))
@@ -526,10 +586,17 @@ class SoftmaxRegression(
         patience = self.n_iter_no_change if self.early_stopping else None
         return Validation(rows, objective.unpack, self.tol or 0.0, patience)
 
+    def _set_of_sgd(self):
+        """Names of the parameters that only "sgd" has and that are not at their defaults."""
+        defaults = _parameter_defaults()
+        return [name for name in _OF_SGD if getattr(self, name) != defaults[name]]
+
     def _make_solver(self, objective):
         """Set `solver_` and make it."""
         self.solver_ = self.solver
-        if self.solver == "auto":
+        if self.solver == "auto" and self._set_of_sgd():
+            self.solver_ = "sgd"
+        elif self.solver == "auto":
             self.solver_ = choose_solver(objective.rows)
         return self._make_solver_of(self.solver_)
 
@@ -546,9 +613,12 @@ class SoftmaxRegression(
         unit = "epoch" if self.solver_ == "sgd" else "iteration"
         unit += "s" * (result.n_iter != 1)
         reason = _NOT_CONVERGED[result.stop_reason].format(**vars(result), unit=unit)
+        given = self.solver_ == "sgd" and self.learning_rate != "auto"
         if self.solver_ == "sgd" and result.stop_reason is StopReason.MAX_ITER:
-            reason += ', or take solver="lbfgs"'
-        return f"The solver {self.solver_!r} {reason}."
+            reason += ", raise learning_rate," if given else ","
+            reason += ' or take solver="lbfgs"'
+        rate = f" with learning_rate={self.learning_rate:g}" if given else ""
+        return f"The solver {self.solver_!r}{rate} {reason}."
 
     def score(self, X, y, sample_weight=None):
         """Return the mean accuracy on rows with labels.

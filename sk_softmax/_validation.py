@@ -1,11 +1,14 @@
 """Everything that asks scikit-learn about input: containers, labels, weights."""
 
+import functools
 import re
+import types
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
+from scipy.special import gammaln
 from sklearn.utils import (
     check_array,
     check_consistent_length,
@@ -18,6 +21,8 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from sk_softmax._rows._products import rows_view
 
 _FLOATS = (np.float64, np.float32)
+# Chance up to which rows of one class only are taken for sorted ones.
+_BY_CHANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -116,13 +121,13 @@ def check_stream_data(estimator, X, y, sample_weight, class_weight, classes, *, 
             f"y has labels that are not among the classes: {unknown[:10]}. The classes are "
             f"{classes[:10]}: those of y in fit, of the first call in partial_fit."
         )
-    sample_weight = _check_weights(X, y, sample_weight, class_weight, seen)
     columns = np.searchsorted(classes, seen)
     if y.ndim == 1:
         y = columns[y]
     else:
         Q, y = y, np.zeros((len(y), len(classes)))
         y[:, columns] = Q
+    sample_weight = _check_weights(X, y, sample_weight, class_weight, classes)
     return _with_weight(X, y, sample_weight, classes, np.arange(len(classes)))
 
 
@@ -170,8 +175,68 @@ def is_soft(y):
     return _is_soft(y) and np.asarray(y).dtype.kind == "f"
 
 
+def check_coefficients(estimator, data):
+    """Refuse `coef_` and `intercept_`, which may have been set by hand, of another shape."""
+    names = [name for name in ("coef_", "intercept_") if hasattr(estimator, name)]
+    if len(names) == 1:
+        raise ValueError(f"{names[0]} is set without the other of coef_ and intercept_; set both.")
+    n_rows = 1 if len(data.classes) == 2 else len(data.classes)
+    for name, shape in {"coef_": (n_rows, data.X.shape[1]), "intercept_": (n_rows,)}.items():
+        if name not in names:
+            continue
+        value = getattr(estimator, name)
+        if np.shape(value) != shape:
+            raise ValueError(
+                f"{name} has the shape {np.shape(value)}, where X of {data.X.shape[1]} features "
+                f"and {len(data.classes)} classes need {shape}."
+            )
+        values = np.asarray(value.data if sparse.issparse(value) else value)
+        if not (values.dtype.kind in "iuf" and not np.isnan(values).any()):
+            raise ValueError(f"{name} must hold real numbers without NaN.")
+
+
+def looks_sorted(data, class_weight):
+    """Whether all rows are of one class, which after those before is hardly by chance.
+
+    `class_weight` (K,) is the weight of each class before, None at the first call. With frequencies
+    that may have been anything, the chance is that of drawing from Polya's urn.
+    """
+    codes = data.y if data.y.ndim == 1 else np.where(data.y.max(axis=1) == 1, data.y.argmax(1), -1)
+    k, n = codes[0], len(codes)
+    if class_weight is None or k < 0 or (codes != k).any():
+        return False
+    alike, all_ = class_weight[k] + 1, class_weight.sum() + len(data.classes)
+    chance = gammaln(alike + n) - gammaln(alike) - gammaln(all_ + n) + gammaln(all_)
+    return bool(chance < np.log(_BY_CHANCE))
+
+
+class available_if:
+    """Decorate a method that exists only while ``check(self)`` does not raise AttributeError.
+
+    Unlike scikit-learn's, it lets that error through, whose message says what to do.
+    """
+
+    def __init__(self, check):
+        self._check = check
+
+    def __call__(self, method):
+        self._method = method
+        functools.update_wrapper(self, method)
+        return self
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            return self._method
+        self._check(instance)
+        return types.MethodType(self._method, instance)
+
+
 def check_classes(classes, known):
     """The sorted classes of a stream: those given at the first call, `known` later."""
+    if known is not None:
+        known = np.asarray(known)  # as they were set by hand, perhaps
+        if known.ndim != 1 or not np.array_equal(np.unique(known), known):
+            raise ValueError(f"classes_ must be sorted labels, each once, got {known}.")
     if classes is None:
         if known is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")

@@ -85,6 +85,7 @@ def test_a_record_of_batches_includes_rows_held_out_and_leaves_early_stopping_al
     assert len(within["validation_loss"]) > 5 * recorded.n_iter_[0]
 
 
+@pytest.mark.filterwarnings("ignore:The solver 'lbfgs' does not use")
 def test_batches_are_recorded_only_on_request_and_by_sgd():
     X, y = make_problem(0)
     model = estimator("sgd", record_batches=1).fit(X, y)
@@ -169,6 +170,7 @@ def test_callbacks_see_a_task_for_each_iteration(callback, solver):
     np.testing.assert_array_equal(model.coef_, estimator(solver).fit(X, y, s).coef_)
 
 
+@pytest.mark.filterwarnings("ignore:The solver 'lbfgs' does not use")
 @solvers
 def test_a_callback_can_stop_a_fit(callback, solver):
     X, y = make_problem(0)

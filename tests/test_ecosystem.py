@@ -344,6 +344,7 @@ def round_trips():
     return [through_pickle, through_joblib, through_skops]
 
 
+@pytest.mark.filterwarnings("ignore:The solver 'lbfgs' does not use")
 @pytest.mark.parametrize("through", round_trips(), ids=lambda f: f.__name__)
 @pytest.mark.parametrize("how", ["lbfgs", "sgd", "partial_fit", "averaged"])
 def test_a_copy_predicts_the_same_and_goes_on_the_same(problem, through, how):

@@ -51,7 +51,7 @@ ALLOWED = {
     },
     "onnx": {"_softmax_regression"},
     "_unwrap": set(),
-    "_covariance": {"_curvature", "_hessian", "_softmax"},
+    "_covariance": {"_curvature", "_hessian", "_rows", "_softmax"},
     "_summary_table": set(),
     "_coefficient_summary": {"_summary_table"},
     "_likelihood_ratio": {"_coefficient_summary"},

@@ -33,6 +33,7 @@ def test_it_predicts_as_it_did(stored):
     )
 
 
+@pytest.mark.filterwarnings("ignore:The solver 'lbfgs' does not use")
 def test_it_can_be_fitted_and_streamed_on(stored):
     path, _ = stored
     X, y = load_iris(return_X_y=True)

@@ -98,6 +98,7 @@ def test_columns_in_other_units_make_no_difference_to_an_unpenalised_stream():
     )
 
 
+@pytest.mark.filterwarnings("ignore:All rows of this call")
 def test_a_class_may_come_late_or_never():
     X, y = make_problem(3, n=120)
     order = np.argsort(y, kind="stable")  # class by class
@@ -203,6 +204,8 @@ def test_the_learning_rate_may_change_between_calls_from_a_number_to_automatic_a
     assert model.score(X, y) > 0.7
 
 
+@pytest.mark.filterwarnings("ignore:All rows of this call")
+@pytest.mark.filterwarnings("ignore:The solver 'lbfgs' does not use")
 def test_rows_that_the_model_so_far_gets_wrong_are_no_divergence():
     """Every second row has another label now: the loss is large before the first step."""
     X, y = np.tile([[-1.0], [1.0]], (20, 1)), np.tile([0, 1], 20)

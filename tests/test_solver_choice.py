@@ -1,10 +1,14 @@
 from dataclasses import fields
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from reference import make_problem
 from scipy import sparse
+from sklearn.datasets import load_iris
+from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import StandardScaler
 
 from sk_softmax import SoftmaxRegression, _solvers
 from sk_softmax._solvers import SOLVERS, choose_solver
@@ -67,3 +71,40 @@ def test_options_of_solvers_are_parameters_of_the_estimator():
 
 def test_every_parameter_is_constrained():
     assert set(SoftmaxRegression._parameter_constraints) == set(SoftmaxRegression().get_params())
+
+
+OF_SGD = {
+    "learning_rate": 0.01,
+    "schedule": "cosine",
+    "batch_size": 16,
+    "momentum": 0.5,
+    "nesterov": True,
+    "average": True,
+    "record_batches": 3,
+}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", OF_SGD)
+def test_a_parameter_that_only_sgd_has_chooses_it(name):
+    X, y = make_problem(0)
+    assert SoftmaxRegression(**{name: OF_SGD[name]}).fit(X, y).solver_ == "sgd"
+    with pytest.warns(UserWarning, match=f"'lbfgs' does not use {name}") as said:
+        SoftmaxRegression("lbfgs", **{name: OF_SGD[name]}).fit(X, y)
+    assert len(said) == 1
+    assert Path(said[0].filename).parent.name == "tests"
+
+
+def test_parameters_that_both_have_choose_nothing():
+    model = SoftmaxRegression(random_state=0, n_iter_no_change=3, tol=1e-5, max_iter=500)
+    assert model.fit(*make_problem(0)).solver_ == "lbfgs"
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_grid_over_learning_rates_compares_them():
+    """It compared the same fit by L-BFGS-B three times."""
+    X, y = load_iris(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    grid = {"learning_rate": [1e-4, 1e-2, 1.0]}
+    search = GridSearchCV(SoftmaxRegression(random_state=0), grid).fit(X, y)
+    assert len(set(search.cv_results_["mean_test_score"])) == 3

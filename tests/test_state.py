@@ -260,6 +260,7 @@ def test_a_pickle_goes_by_the_public_path():
     assert b"sk_softmax._" not in pickle.dumps(SoftmaxRegression().fit(*make_problem(0)))
 
 
+@pytest.mark.filterwarnings("ignore:The solver 'lbfgs' does not use")
 @solvers
 def test_a_clone_fits_the_same_bits(solver):
     X, y = make_problem(0)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from sk_softmax._rows._products import slices
 from sk_softmax._rows._targets import Targets
 
 
@@ -59,11 +58,11 @@ class Block:
         columns[:p] *= scale[:, np.newaxis]
         return columns
 
-    def dense_chunks(self, size):
-        """Values in `dtype`, dense, and weights of at most so many rows at a time."""
-        for chunk in slices(slice(0, len(self.weights)), size=size):
-            X = self.X[chunk].toarray() if sparse.issparse(self.X) else self.X[chunk]
-            yield X.astype(self.dtype, copy=False), self.weights[chunk]
+    def dense(self, rows=slice(None), dtype=None):
+        """Values of some rows, an array in `dtype` or another one."""
+        X = self.X[rows]
+        X = X.toarray() if sparse.issparse(X) else X
+        return X.astype(dtype or self.dtype, copy=False)
 
     def extent(self, columns):
         """The least and the largest value of some columns, in `dtype`."""

@@ -10,11 +10,13 @@ in the wrong direction.
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import sparse
 
 from sk_softmax._curvature import Curvature, rows_per_matrix
 from sk_softmax._factors import inverse_cholesky
 from sk_softmax._preconditioner import SHARED, Ladder, gauge_factor, of_variances
 from sk_softmax._rows._products import slices, times_columns
+from sk_softmax._solvers._moments import SecondMoments, about_offsets
 
 # Evaluations of the objective that a (p, p) matrix may cost: a third of 100 epochs.
 _AFFORDABLE = 30
@@ -24,70 +26,23 @@ _LARGEST_WEIGHT = 0.25
 
 
 @dataclass(frozen=True)
-class SecondMoments:
-    """Weight (K,) and mean (1, p) or (K, p) of the rows, and (p, p) or (K, p) second moments."""
-
-    weight: np.ndarray
-    mean: np.ndarray
-    second: np.ndarray
-
-
-@dataclass(frozen=True)
-class RunningMoments:
-    """Weight, class weights (K,), means and variances (p,) of all rows of a stream so far."""
-
-    weight: float
-    class_weight: np.ndarray
-    mean: np.ndarray
-    variance: np.ndarray
-
-    @classmethod
-    def of(cls, objective, weight):
-        """Those of the rows of an objective, whose weights sum to `weight`."""
-        curvature = Curvature(objective)
-        return cls(
-            weight,
-            weight * objective.class_frequencies(),
-            curvature.mean.astype(np.float64),
-            curvature.variance,
-        )
-
-    def joined_with(self, other):
-        """Those of both (Chan, Golub, LeVeque, The American Statistician 37, 1983)."""
-        weight = self.weight + other.weight
-        share = other.weight / weight
-        step = other.mean - self.mean
-        return RunningMoments(
-            weight,
-            self.class_weight + other.class_weight,
-            self.mean + share * step,
-            (1 - share) * self.variance + share * other.variance + share * (1 - share) * step**2,
-        )
-
-    def at_start(self):
-        """`SecondMoments` at zero coefficients; every class counts as seen once."""
-        frequency = (self.class_weight + 1) / (self.weight + len(self.class_weight))
-        weight = frequency * (1 - frequency)
-        return SecondMoments(weight, self.mean[np.newaxis], np.outer(weight, self.variance))
-
-
-@dataclass(frozen=True)
 class Metric:
     """M = T T' with a `matrix` (p, p) or None, and `scale` (p, K).
 
     For class k it is ``diag(scale_k) matrix diag(scale_k)``, without a matrix ``diag(scale_k)``.
+    `mean` (p, K) or (p, 1) is None if columns are not centred.
     """
 
     matrix: np.ndarray | None
     scale: np.ndarray
-    mean: np.ndarray
+    mean: np.ndarray | None
     intercept_scale: np.ndarray
     fit_intercept: bool
 
     def multiply(self, G, product):
         """Write M G into other `Parameters`; overwrites G."""
         W, D = G.W, product.W
-        if self.fit_intercept:
+        if self.mean is not None:
             W -= self.mean * G.b
         if self.matrix is None:
             np.multiply(W, self.scale, out=D)
@@ -97,29 +52,38 @@ class Metric:
             D *= self.scale
         if self.fit_intercept:
             np.multiply(G.b, self.intercept_scale, out=product.b)
-            product.b -= np.einsum("ij,ij->j", np.broadcast_to(self.mean, D.shape), D)
+            if self.mean is not None:
+                product.b -= np.einsum("ij,ij->j", np.broadcast_to(self.mean, D.shape), D)
             product.b -= product.b.mean()
-        D -= D.mean(axis=1, keepdims=True)  # class rows keep summing to zero
+        # Class rows keep summing to zero. A product is quicker than a mean of few.
+        K = D.shape[1]
+        D -= (D @ np.full(K, 1 / K, dtype=D.dtype))[:, np.newaxis]
 
 
 class Preconditioning:
     """The metric, and the steps to take in it.
 
     Where a (p, p) matrix costs no more than a third of 100 evaluations and fits in memory it
-    is that of "shared", otherwise, and for a stream whose `RunningMoments` are given, "diagonal".
+    is that of "shared", otherwise "diagonal". For a stream, whose `RunningMoments` are given, it is
+    "shared" if these have all pairs of columns.
     """
 
-    def __init__(self, objective, running=None):
+    def __init__(self, objective, running=None, noise=0.0):
         self._objective = objective
-        self._is_shared = running is None and Ladder(objective).allows(SHARED, _AFFORDABLE)
-        self._curvature = Curvature(objective)
-        self._moments = running.at_start() if running else self._at_start()
+        if running is None:
+            self._is_shared = Ladder(objective).allows(SHARED, _AFFORDABLE)
+            self._curvature = Curvature(objective)
+            self._moments = self._at_start()
+        else:
+            self._is_shared = running.scatter is not None
+            self._moments = running.at_start(objective.fit_intercept)
         self._unscaled = self._metric()
         self._largest_curvature = (
             1.0 if self._is_shared else _largest_curvature(objective, self._moments)
         )
         of_intercept = objective.n_samples * np.square(objective.s, dtype=np.float64).sum()
-        self._noise = self._largest_of_rows() + objective.fit_intercept * of_intercept
+        self.noise = self._largest_of_rows() + objective.fit_intercept * of_intercept
+        self._noise = max(self.noise, noise)  # that of these rows, or of all rows so far
 
     @property
     def largest_offset(self):
@@ -143,14 +107,24 @@ class Preconditioning:
         """
         return float(self._step_size(1, batch_size))
 
-    def metric(self, batch_size):
+    def time(self, batch_size):
+        """The rows q = ``(m L + R) / 2`` of a stream, whose first step is m / q, and then falls.
+
+        That is twice the `step_size`, as long as steps of descent may be, with R as large as it may
+        become for an average class, see `metric`.
+        """
+        return 0.5 * batch_size / float(self._step_size(self._mean_excess, batch_size))
+
+    def metric(self, batch_size, of_stream=False):
         """The `Metric`, which makes steps of `step_size` shorter for rare classes.
 
         At the start all rows have the same curvature w_k along class k. Later it gathers on those
-        that might be of the class, up to 1/4 each: a single row's exceeds R by 1 / (4 w_k).
+        that might be of the class, up to 1/4 each: a single row's exceeds R by 1 / (4 w_k). For a
+        stream the step is a row's in `time`.
         """
         excess = _LARGEST_WEIGHT / _positive(self._moments.weight)
-        step = self._step_size(excess, batch_size) / self._step_size(1, batch_size)
+        usual = self._step_size(self._mean_excess if of_stream else 1, batch_size)
+        step = self._step_size(excess, batch_size) / usual
         metric = self._unscaled
         scale = np.sqrt(step) if self._is_shared else step  # which is on both sides of the matrix
         return replace(
@@ -158,6 +132,11 @@ class Preconditioning:
             scale=np.multiply(metric.scale, scale, dtype=metric.scale.dtype, casting="same_kind"),
             intercept_scale=(metric.intercept_scale * step).astype(metric.intercept_scale.dtype),
         )
+
+    @property
+    def _mean_excess(self):
+        """The factor by which the curvature of a row may exceed R, for an average class."""
+        return _LARGEST_WEIGHT / max(self._moments.weight.mean(), np.finfo(np.float32).eps)
 
     def _step_size(self, excess, batch_size):
         """`step_size` where the noise exceeds R by a factor."""
@@ -178,11 +157,15 @@ class Preconditioning:
         objective, curvature = self._objective, self._curvature
         P = _probabilities_at_start(objective)
         weight = P * (1 - P)
+        mean = curvature.mean
         if self._is_shared:
             second = weight.sum().astype(objective.dtype) * curvature.covariance
+        elif objective.is_sparse:
+            mean, squares = about_offsets(mean.astype(np.float64), curvature.variance)
+            second = np.outer(weight, squares)
         else:
             second = np.outer(weight, curvature.variance)
-        return SecondMoments(weight, curvature.mean[np.newaxis], second)
+        return SecondMoments(weight, mean[np.newaxis], second)
 
     def _metric(self):
         """The `Metric` with the same steps for all classes."""
@@ -192,10 +175,10 @@ class Preconditioning:
         order = "C" if times_columns(objective.n_classes, objective.X, dtype) else "F"
         weight = _positive(curvature.weight)
         intercept_scale = 1 / (gauge * weight)
+        is_centred = objective.fit_intercept and curvature.mean.any()
         if self._is_shared:
-            matrix, scale = _shared_factors(
-                curvature.second, gauge * weight / weight.sum(), objective.lam
-            )
+            second = curvature.second.astype(dtype)
+            matrix, scale = _shared_factors(second, gauge * weight / weight.sum(), objective.lam)
         else:
             diagonal_ = gauge * curvature.second + objective.lam
             scale = np.divide(1, diagonal_, out=np.zeros_like(diagonal_), where=diagonal_ > 0).T
@@ -203,7 +186,7 @@ class Preconditioning:
         return Metric(
             matrix,
             np.asarray(scale, dtype=dtype, order=order),
-            np.asarray(curvature.mean.T, dtype=dtype, order=order),
+            np.asarray(curvature.mean.T, dtype=dtype, order=order) if is_centred else None,
             intercept_scale.astype(dtype),
             objective.fit_intercept,
         )
@@ -235,7 +218,7 @@ class Preconditioning:
         def fill(chunk):
             X = objective.in_dtype(objective.X[rows[chunk]])
             if objective.is_sparse and metric.matrix is None:
-                leverages[chunk] = X.power(2) @ scale  # not centred, lest it be dense
+                leverages[chunk] = _centred_squares(X, mean, scale)
                 return
             X = (X.toarray() if objective.is_sparse else X) - mean
             if metric.matrix is None:
@@ -266,6 +249,20 @@ def _shared_factors(second, share, lam):
     row_sums = scale * (np.abs(matrix) @ scale)
     excess = np.minimum(lam * row_sums.max(axis=0), share.mean() / share)
     return matrix, scale / np.sqrt(np.maximum(excess, 1))
+
+
+def _centred_squares(X, mean, scale):
+    """``sum_j scale_j (x_ij - mean_j)^2`` of sparse rows, which stay sparse.
+
+    Zeros add the same to all rows, but for columns that have none: theirs would cancel.
+    """
+    counts = np.bincount(X.indices, minlength=X.shape[1])
+    at_zero = np.where(counts == X.shape[0], 0, scale * np.square(mean, dtype=np.float64))
+    columns = X.indices
+    squares = scale[columns] * np.square(X.data - mean[columns], dtype=np.float64)
+    squares -= at_zero[columns]
+    rows = sparse.csr_array((squares, columns, X.indptr), shape=X.shape)
+    return at_zero.sum() + rows.sum(axis=1)
 
 
 def _probabilities_at_start(objective):

@@ -18,12 +18,16 @@ from sk_softmax._curvature import Curvature
 from sk_softmax._preconditioner import CHEAP, DIAGONAL, Ladder
 from sk_softmax._solvers._base import SolverResult, StopReason
 from sk_softmax._solvers._bound import newton_by_cg
+from sk_softmax._solvers._lbfgs import LBFGS
 from sk_softmax._solvers._separation import separates
 
 # Share of what there is to gain that may be left where a run has converged.
 _NEAR = 0.01
 # Share of the time of the epochs that it may take to find that out.
 _LAST_SHARE = 0.05
+# The same where there may be no minimum, and the iterations that it takes to see that as a rule.
+_PROOF_SHARE = 0.3
+_PROOF_ITERATIONS = 20
 # Products H v for a step: few are needed, those of real tables settle in two to five.
 _PRODUCTS = 20
 _LEAST_PRODUCTS = 5
@@ -37,9 +41,14 @@ _SHARE = 0.25
 
 @dataclass(frozen=True)
 class SGDResult(SolverResult):
-    """Where SGD ended, and the `share` of what can be gained that is left, if it is too much."""
+    """Where SGD ended, and the `share` of what can be gained that is left, if it is too much.
+
+    `settled` is whether a run at a given learning rate has come as far as such a rate does: it
+    gained more than is left, and in the last epochs hardly more.
+    """
 
     share: float | None = None
+    settled: bool = False
 
 
 class Remainder(NamedTuple):
@@ -52,25 +61,32 @@ class Remainder(NamedTuple):
 
 def result_of(objective, run, n_iter, reason, tol):
     """The `SGDResult` of a run that ended for a reason that is not separation."""
-    theta, step, share = run.state.solution(), None, None
+    theta, step, share, left = run.state.solution(), None, None, np.inf
     with checked():
         value = loss_at(objective, theta)
-    if reason is StopReason.NO_IMPROVEMENT:
-        gained = null_loss(objective) - value
-        if objective.may_be_separated or value > _NEAR * gained:  # f* is not negative
+    gained = null_loss(objective) - value
+    if reason in (StopReason.NO_IMPROVEMENT, StopReason.MAX_ITER):
+        left = value  # f* is not negative
+        is_near = not objective.may_be_separated and value <= _NEAR * gained
+        if not is_near:
             try:
                 with checked():
                     budget = _LAST_SHARE * n_iter * run.evaluations
                     left, is_certain, step = remainder(objective, theta, budget)
             except FloatingPointError:  # values too large or too small for a Hessian
-                left, is_certain = value, False
-            is_near = left <= max(_NEAR * (gained + left), tol * abs(value))
-            if not (is_certain and is_near):
-                share = left / (max(gained, 0.0) + left or 1.0)
-    if reason is not StopReason.CALLBACK and _is_separated(objective, theta, value, step):
-        reason = StopReason.SEPARABLE
-    converged = reason is StopReason.NO_IMPROVEMENT and share is None
-    return SGDResult(theta, value, n_iter, converged, reason, share=share)
+                is_certain = False
+            is_near = is_certain and left <= max(_NEAR * (gained + left), (tol or 0) * abs(value))
+        if not is_near:
+            share = left / (max(gained, 0.0) + left or 1.0)
+    if reason is not StopReason.CALLBACK:
+        budget = _PROOF_SHARE * n_iter * run.evaluations
+        if _is_separated(objective, theta, value, step, budget):
+            reason = StopReason.SEPARABLE
+    ended = reason in (StopReason.NO_IMPROVEMENT, StopReason.MAX_ITER)
+    settled = ended and run.has_given_rate and left <= gained and run.fell() <= _NEAR * gained
+    return SGDResult(
+        theta, value, n_iter, ended and share is None, reason, share=share, settled=settled
+    )
 
 
 def loss_at(objective, theta):
@@ -89,8 +105,11 @@ def null_loss(objective):
     return float(entr(objective.class_frequencies()).sum())
 
 
-def _is_separated(objective, theta, value, step):
-    """Whether f = `value` proves it, or no row's label loses along theta or Newton's step."""
+def _is_separated(objective, theta, value, step, budget):
+    """Whether f has no minimum, by its value, by theta, or by steps that "lbfgs" takes from there.
+
+    Where these cost more evaluations than `budget`, the last Newton step has to tell.
+    """
     if not objective.may_be_separated:
         return False
     if objective.is_separated(value):
@@ -98,7 +117,14 @@ def _is_separated(objective, theta, value, step):
     gain, loss = objective.gains_along(theta)
     if gain > 0 and loss == 0:
         return True
-    return step is not None and separates(objective, step)
+    if budget < _PROOF_ITERATIONS:
+        return step is not None and separates(objective, step)
+    solver = LBFGS(tol=_NEAR, max_iter=int(min(budget, LBFGS.default_max_iter)))
+    try:
+        result = solver.minimize(objective, theta, lambda state: False)
+    except FloatingPointError:
+        return False
+    return result.stop_reason is StopReason.SEPARABLE
 
 
 def remainder(objective, theta, budget):

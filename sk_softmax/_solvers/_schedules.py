@@ -12,12 +12,14 @@ class Progress:
     """How far a run has come.
 
     `epoch` counts from 0, `max_iter` is the number of epochs planned, and `n_plateaus` the
-    number of epochs so far that did not lower the training loss.
+    number of epochs so far that did not lower the training loss. `elapsed` are epochs too, or in a
+    stream with the automatic learning rate times after which a distance is e times as short.
     """
 
     epoch: int
     max_iter: int
     n_plateaus: int
+    elapsed: float | None = None
 
 
 def constant(progress):
@@ -31,7 +33,8 @@ def inverse_scaling(progress):
     B. T. Polyak, A. B. Juditsky, "Acceleration of stochastic approximation by averaging",
     SIAM J. Control and Optimization 30(4), 1992, allow exponents in [1/2, 1).
     """
-    return (1 + progress.epoch) ** -0.5
+    elapsed = progress.epoch if progress.elapsed is None else progress.elapsed
+    return (1 + elapsed) ** -0.5
 
 
 def cosine(progress):

@@ -1,26 +1,28 @@
 """Mini-batch stochastic gradient descent."""
 
 import contextlib
-import copy
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-from scipy.linalg import get_blas_funcs
 
-from sk_softmax._batches import Batches, Parameters
+from sk_softmax._batches import Batches
 from sk_softmax._rows import CALL_WORK
 from sk_softmax._solvers._base import IterationState, StopReason
+from sk_softmax._solvers._descent import (
+    DIVERGED,
+    FLOAT32_OFFSET,
+    Steady,
+    descend,
+    rows_per_batch,
+)
 from sk_softmax._solvers._gradient_table import GradientTable
-from sk_softmax._solvers._metric import Preconditioning, RunningMoments
+from sk_softmax._solvers._metric import Preconditioning
 from sk_softmax._solvers._remainder import checked, loss_at, null_loss, result_of
 from sk_softmax._solvers._schedules import SCHEDULES, Progress
 from sk_softmax._solvers._state import SGDState, Stream
-from sk_softmax._solvers._tally import Tally
+from sk_softmax._solvers._stream import go_on
 
-# With a given learning rate, an epoch whose training loss is this many times that of the
-# start is a divergence: a useful step size may make the loss rise at first, but not so far.
-_DIVERGED = 10.0
 # With the automatic one, an epoch that loses this share of what was gained is undone.
 _LOST = 0.2
 # By what a rate that was halved grows with each epoch that is not undone: the loss may have been
@@ -35,11 +37,6 @@ _SETTLED = 0.1
 # Factor of the schedule up to which gradients are corrected by a `GradientTable`: what rows
 # contributed an epoch ago makes them less stable. SAGA's rate is 1 / (3 L) for 1 / L.
 _CORRECTED = 1 / 3
-# Deviations that a column's mean may be off zero for epochs in float32. An intercept makes up for
-# it, and what steps add to that is lost in its rounding.
-_FLOAT32_OFFSET = 300
-# Weights of iterates in the average grow like the cube of their number.
-_AVERAGE_DEGREE = 3
 
 
 @dataclass(frozen=True)
@@ -114,38 +111,19 @@ class SGD:
                 working, preconditioning = objective.astype(objective.float_dtype), None
         return _Epochs(self, working, preconditioning, start_loss, self._start(working, theta))
 
-    def go_on(self, objective, weight, theta, stream):
-        """One epoch on rows that follow those of a `Stream`, or on the first ones if None.
+    def go_on(self, objective, weight, model, stream):
+        """One pass over rows that follow those of a `Stream`, or over the first ones if None.
 
-        `weight` is the sum of the rows' weights. Returns the mean of the batch losses, and the
-        stream after it, or None if the epoch diverged.
+        See `_stream`.
         """
-        working = objective.by_rows().astype(objective.float_dtype)
-        running = preconditioning = None
-        if self.learning_rate == "auto":
-            with checked():
-                running = RunningMoments.of(working, weight)
-                if stream is not None and stream.running is not None:
-                    running = stream.running.joined_with(running)
-                preconditioning = Preconditioning(working, running)
-        state = self._start(working, theta) if stream is None else copy.deepcopy(stream.state)
-        options = self
-        if self.schedule == "auto" and self.learning_rate == "auto":
-            options = replace(self, schedule="inverse_scaling")  # a stream has no last epoch
-        rows = np.arange(0, working.n_samples, max(1, working.n_samples // 1024))
-        with checked():
-            start_loss, _ = working.batch_value_and_gradient(theta, rows)
-        start_loss = max(start_loss, np.log(working.n_classes))
-        run = _Epochs(options, working, preconditioning, start_loss, state)
-        loss = run.epoch_of_stream()
-        return loss, None if run.diverged else Stream(run.state, running)
+        return go_on(self, objective, weight, model, stream or Stream(None, None))
 
     def _start(self, objective, theta):
         """The state before the first epoch; rates and metrics come with a run."""
         start = np.ascontiguousarray(theta.reshape(objective.shape).T, dtype=objective.dtype)
         return SGDState(
             theta=start,
-            velocity=np.zeros_like(start),
+            velocity=np.zeros_like(start) if self.momentum else None,
             average=start.copy() if self.average else None,
             learning_rate=np.nan,
             metric=None,
@@ -171,7 +149,7 @@ class _Epochs:
         if schedule == "auto":
             schedule = "cosine" if self._automatic else "constant"
         self._schedule = SCHEDULES[schedule]
-        self._batches = Batches(objective, self._rows_per_batch())
+        self._batches = Batches(objective, rows_per_batch(options, objective, preconditioning))
         self._base = self._base_rate()
         self.state = replace(
             state,
@@ -182,19 +160,7 @@ class _Epochs:
         self._good, self._n_undone = self.state.copy(), 0
         self._reached = start_loss
         self._previous, self._n_in_a_row = None, 0
-        self._table = None
-
-    def _rows_per_batch(self):
-        """`batch_size`; for "auto" with a float learning rate n/64, at least 8, at most 256.
-
-        Large batches use the hardware better, but an epoch needs a good number of steps.
-        """
-        n_samples = self._objective.n_samples
-        if self._options.batch_size != "auto":
-            return min(self._options.batch_size, n_samples)
-        if self._automatic:
-            return self._preconditioning.batch_size()
-        return min(max(n_samples // 64, 8), 256, n_samples)
+        self._table, self._losses = None, []
 
     def _base_rate(self):
         """The learning rate before the schedule's factor.
@@ -226,7 +192,7 @@ class _Epochs:
             self._table = GradientTable(self._objective)
         metrics = self._pass()
         loss = metrics["loss"]
-        self.diverged = not self._automatic and not loss <= _DIVERGED * self._start_loss
+        self.diverged = not self._automatic and not loss <= DIVERGED * self._start_loss
         self.undone = self._automatic and not loss <= self._bearable_loss()
         if self.undone:
             self.state = replace(self._good.copy(), learning_rate=state.learning_rate / 2)
@@ -240,7 +206,17 @@ class _Epochs:
         self.state.n_epochs = epoch + 1
         self.state.n_plateaus += not loss < self.best
         self.best = min(self.best, loss)
+        self._losses.append(loss)
         return metrics
+
+    @property
+    def has_given_rate(self):
+        """Whether the learning rate is a number."""
+        return not self._automatic
+
+    def fell(self):
+        """What the training loss fell by in the last `n_iter_no_change` epochs."""
+        return max(self._losses[-1 - self._options.n_iter_no_change :]) - self._losses[-1]
 
     def _extrapolate(self):
         """Nesterov's momentum, over epochs: go a share of the last epoch's way once more.
@@ -264,23 +240,6 @@ class _Epochs:
         epochs, n_plateaus = (self.state.n_epochs - 1, self.max_iter - 1), self.state.n_plateaus
         now, last = (self._schedule(Progress(e, self.max_iter, n_plateaus)) for e in epochs)
         return now <= max(2 * last, _SETTLED)
-
-    def epoch_of_stream(self):
-        """One pass over rows that will not come again; the mean of the batch losses.
-
-        An automatic rate at which it diverges is halved: these rows are not to be lost.
-        """
-        rate, attempts = self.state.learning_rate, 10 if self._automatic else 1
-        for attempt in range(attempts):
-            self.state = replace(self._good.copy(), learning_rate=rate * 0.5**attempt)
-            loss = self._pass()["loss"]
-            self.diverged = (
-                not loss <= _DIVERGED * self._start_loss or not np.isfinite(self.state.theta).all()
-            )
-            if not self.diverged:
-                break
-        self.state.n_epochs += 1
-        return loss
 
     def _pass(self):
         """A step for each batch of a permutation of the rows; the metrics."""
@@ -319,60 +278,17 @@ class _Epochs:
 
     def _descend(self, order, rate):
         """A step for each batch of a permutation of the rows; the metrics."""
-        objective, state, every = self._objective, self.state, self._options.record_batches
-        lam, table = objective.lam, self._table
-        theta, gradient = Parameters.of(objective, state.theta), Parameters(objective)
-        velocity = Parameters.of(objective, state.velocity)
-        average = None if state.average is None else Parameters.of(objective, state.average)
-
-        def solution():
-            """Bring the state up to date."""
-            state.theta, state.velocity = theta.as_array(), velocity.as_array()
-            state.average = None if average is None else average.as_array()
-            return state.solution()
-
-        add_multiple = _adder_of_multiples(objective.dtype)
-        direction_of = self._directions(velocity.flat)
-        tally = Tally(objective.s[order], objective.n_classes)
-        for number, batch in enumerate(self._batches.epoch(order), start=1):
-            rows = tally.next_rows(len(batch.weights))
-            for_tally = tally.true_logit[rows], tally.normaliser[rows]
-            rest = -batch.gradient(theta, gradient, *for_tally, table)
-            if table is not None:
-                table.correct(gradient, len(batch.weights))
-            if lam > 0:
-                W = theta.coefficients
-                rest += 0.5 * lam * float(np.dot(W, W))
-                add_multiple(gradient.coefficients, W, lam)
-            tally.add(rest)
-            add_multiple(theta.flat, direction_of(gradient), -rate)
-            state.n_steps += 1
-            if average is not None:
-                weight = (_AVERAGE_DEGREE + 1) / (_AVERAGE_DEGREE + state.n_steps)
-                average.flat += weight * (theta.flat - average.flat)
-            if every and self.on_batches and (number % every == 0 or rows.stop == len(order)):
-                metrics = {**tally.since_last_time(), "learning_rate": rate}
-                n_iter = state.n_epochs + rows.stop / len(order)
-                self.on_batches(IterationState(n_iter, solution, metrics, within_epoch=True))
-        solution()
-        return {**tally.metrics(), "learning_rate": rate}
-
-    def _directions(self, velocity):
-        """What turns gradients, `Parameters`, into directions of steps, flat."""
-        momentum, nesterov = self._options.momentum, self._options.nesterov
-        metric, product = self.state.metric, Parameters(self._objective)
-
-        def direction(gradient):
-            if metric is not None:
-                metric.multiply(gradient, product)
-                gradient = product
-            if momentum == 0:
-                return gradient.flat
-            np.multiply(velocity, momentum, out=velocity)
-            np.add(velocity, gradient.flat, out=velocity)
-            return gradient.flat + momentum * velocity if nesterov else velocity
-
-        return direction
+        metrics = descend(
+            self._objective,
+            self._batches,
+            self.state,
+            order,
+            Steady(rate, self.state.n_steps),
+            self._options,
+            table=self._table,
+            report=self.on_batches,
+        )
+        return {**metrics, "learning_rate": rate}
 
 
 def _preconditioned(objective):
@@ -381,12 +297,6 @@ def _preconditioned(objective):
     if working is not objective:
         with contextlib.suppress(FloatingPointError):
             preconditioning = Preconditioning(working)
-            if preconditioning.largest_offset <= _FLOAT32_OFFSET:
+            if preconditioning.largest_offset <= FLOAT32_OFFSET:
                 return working, preconditioning
     return objective, Preconditioning(objective)
-
-
-def _adder_of_multiples(dtype):
-    """Function that adds a multiple of one flat array to another, in one pass over them."""
-    (axpy,) = get_blas_funcs(("axpy",), dtype=dtype)
-    return lambda y, x, a: axpy(x, y, a=a)

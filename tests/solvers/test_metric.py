@@ -7,7 +7,8 @@ from scipy import sparse
 
 from sk_softmax._batches import Parameters
 from sk_softmax._solvers import _metric
-from sk_softmax._solvers._metric import Preconditioning, RunningMoments
+from sk_softmax._solvers._metric import Preconditioning
+from sk_softmax._solvers._moments import RunningMoments
 
 EXACT = 1e15  # rows in batches without noise
 
@@ -175,7 +176,8 @@ def test_the_moments_of_a_stream_are_those_of_all_its_rows(make_objective, layou
 
 
 def test_a_class_that_a_stream_has_not_shown_counts_as_seen_once():
-    seen = RunningMoments(9.0, np.array([5.0, 4.0, 0.0]), np.zeros(2), np.ones(2)).at_start()
+    nine = np.full(2, 9.0)
+    seen = RunningMoments(9.0, np.array([5.0, 4.0, 0.0]), nine, np.zeros(2), nine).at_start(True)
     share = np.array([6, 5, 1]) / 12
     np.testing.assert_allclose(seen.weight, share * (1 - share))
     np.testing.assert_allclose(seen.second, np.outer(share * (1 - share), [1, 1]))

@@ -1,5 +1,6 @@
 import contextlib
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -780,3 +781,59 @@ def test_a_given_rate_diverges_at_ten_times_the_loss_of_the_start(
             X, y = pretend_losses(monkeypatch, [share])
             model = SoftmaxRegression(learning_rate=1e-3, batch_size=90, C=np.inf)
             model.partial_fit(X, y, [0, 1, 2])
+
+
+def said(model, X, y):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, y)
+    return [str(warning.message) for warning in caught]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_run_that_ends_near_the_minimum_has_converged_and_is_silent(seed):
+    """After all of its epochs, too."""
+    X, y = load_digits(return_X_y=True)
+    model = SoftmaxRegression("sgd", random_state=seed)
+    assert said(model, X, y) == []
+    assert model.converged_
+    assert distance(model, X, y) < 0.01
+
+
+def test_a_given_rate_is_named_where_it_is_too_low_and_else_left_in_peace():
+    """A grid over rates had eleven warnings."""
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxRegression("sgd", learning_rate=0.01, random_state=0)
+    assert said(model, X, y) == []
+    (message,) = said(model.set_params(learning_rate=1e-5), X, y)
+    assert "learning_rate=1e-05" in message
+    assert "raise learning_rate" in message
+
+
+@pytest.mark.parametrize(
+    "parameters", [{}, {"learning_rate": 0.01}, {"momentum": 0.9}, {"max_iter": 5}], ids=str
+)
+@pytest.mark.parametrize("classes", [(0, 1), (0, 1, 2)])
+def test_classes_separable_in_part_have_no_minimum(classes, parameters):
+    """It converged, without a word, where one class of iris is separable from the two others."""
+    X, y = load_iris(return_X_y=True)
+    rows = np.isin(y, classes)
+    model = SoftmaxRegression("sgd", C=np.inf, random_state=0, **parameters)
+    (message,) = said(model, X[rows], y[rows])
+    assert "infinity" in message
+    assert model.stop_reason_ == "separable"
+    assert not model.converged_
+
+
+@pytest.mark.parametrize("far", [1e2, 1e4, 1e6])
+@pytest.mark.parametrize("C", [1.0, np.inf])
+@pytest.mark.parametrize("seed", range(2))
+def test_a_far_value_is_neither_convergence_nor_separation(far, C, seed):
+    X, y = one_far_value(seed, far)
+    model = SoftmaxRegression("sgd", C=C, random_state=0)
+    messages = said(model, X, y)
+    best = SoftmaxRegression("lbfgs", C=C).fit(X, y).loss_
+    is_near = model.loss_ - best < 0.01 * (np.log(3) - best)
+    assert model.stop_reason_ != "separable"
+    assert model.converged_ == is_near
+    assert (not messages) == is_near
