@@ -43,7 +43,7 @@ class Parameters:
 
     def __init__(self, objective):
         K, p = objective.n_classes, objective.n_features
-        are_rows_contiguous = times_columns(K, objective.X, objective.dtype)
+        are_rows_contiguous = times_columns(K, objective.rows.X, objective.dtype)
         width = K if are_rows_contiguous else padded_number(K)
         size = p * width
         self.flat = np.zeros(size + K * objective.fit_intercept, dtype=objective.dtype)
@@ -122,9 +122,11 @@ class Batches:
         self._objective = objective
         self.batch_size = min(batch_size, objective.n_samples)
         itemsize = objective.dtype.itemsize
-        row_bytes = (objective.n_stored / objective.n_samples + objective.n_classes) * itemsize
+        row_bytes = (objective.rows.n_stored / objective.n_samples + objective.n_classes) * itemsize
         # A batch of a sparse matrix cannot be a view of a larger one, so it is its own chunk.
-        per_chunk = 1 if objective.is_sparse else int(_CHUNK_BYTES / row_bytes / self.batch_size)
+        per_chunk = (
+            1 if objective.rows.is_sparse else int(_CHUNK_BYTES / row_bytes / self.batch_size)
+        )
         self._chunk_rows = self.batch_size * max(1, per_chunk)
         one_chunk = self._chunk_rows >= objective.n_samples
         self._prefetches = objective.threads.n_threads > 1 and not one_chunk
@@ -152,19 +154,20 @@ class Batches:
     def _buffers(self):
         """Memory for the rows of two chunks, where rows are contiguous."""
         objective = self._objective
-        if objective.is_sparse or not objective.X.flags.c_contiguous:
+        if objective.rows.is_sparse or not objective.rows.X.flags.c_contiguous:
             return None, None
-        return np.empty((2, self._chunk_rows, objective.n_features), dtype=objective.X.dtype)
+        return np.empty((2, self._chunk_rows, objective.n_features), dtype=objective.rows.X.dtype)
 
     def _gather(self, rows, size, buffer):
         """The batches of a chunk, `size` rows each."""
         objective = self._objective
         if buffer is None:
-            X = objective.X[rows]  # `take` would first copy the whole of X
+            X = objective.rows.X[rows]  # `take` would first copy the whole of X
         else:  # a mode other than "raise" writes to the buffer itself
-            X = objective.X.take(rows, axis=0, out=buffer[: len(rows)], mode="clip")
-        X = objective.in_dtype(X if objective.is_sparse else np.asarray(X))
-        y, weights = objective.y[rows], self._weights(rows, size)
+            X = objective.rows.X.take(rows, axis=0, out=buffer[: len(rows)], mode="clip")
+        X = X if objective.rows.is_sparse else np.asarray(X)
+        X = X.astype(objective.dtype, copy=False)
+        y, weights = objective.rows.targets.y[rows], self._weights(rows, size)
         number = len(rows) // size
         Q = self._weighted_targets(y, weights, number)
         position = np.arange(len(rows)) % size
@@ -180,7 +183,7 @@ class Batches:
         if y.ndim == 2:
             Q = y * weights[:, np.newaxis]
             return np.ascontiguousarray(Q.reshape(number, size, K).transpose(0, 2, 1))
-        eps = self._objective.label_smoothing
+        eps = self._objective.rows.targets.smoothing
         Q = np.empty((number, K, size), dtype=weights.dtype)
         Q[:] = (eps / K * weights).reshape(number, 1, size)
         position = np.arange(len(weights))
@@ -190,4 +193,4 @@ class Batches:
     def _weights(self, rows, size):
         """``s_i / (m mean(s))``; the objective's s sum to one."""
         objective = self._objective
-        return objective.s[rows] * objective.dtype.type(objective.n_samples / size)
+        return objective.rows.weights[rows] * objective.dtype.type(objective.n_samples / size)

@@ -82,34 +82,6 @@ class Objective:
         """The same objective computed in `dtype`, block by block; X is not copied."""
         return self if dtype == self.dtype else self.on(self.rows.astype(dtype))
 
-    # What SGD still asks of rows through the objective.
-    X = property(lambda self: self.rows.X)
-    y = property(lambda self: self.rows.targets.y)
-    s = property(lambda self: self.rows.weights)
-    lam = property(lambda self: self.penalty.l2)
-    label_smoothing = property(lambda self: self.rows.targets.smoothing)
-    is_sparse = property(lambda self: not self.rows.are_centred)
-    n_stored = property(lambda self: self.rows.n_stored)
-    float_dtype = property(lambda self: self.rows.float_dtype)
-
-    def by_rows(self):
-        return self.on(self.rows.by_rows())
-
-    def with_columns(self, X):
-        return self.on(self.rows.with_columns(X))
-
-    def targets(self, rows):
-        return self.rows.targets[rows].matrix(self.dtype)
-
-    def in_dtype(self, X):
-        return X.astype(self.dtype, copy=False)
-
-    def class_frequencies(self):
-        return self.rows.class_weight
-
-    def batch_value_and_gradient(self, theta, rows):
-        return self.on(self.rows.take(rows)).value_and_gradient(theta)
-
     def unpack(self, theta):
         """Views ``W`` (K, p) and ``b`` (K,) of theta; b is None without an intercept."""
         theta = theta.reshape(-1, self.shape[1])

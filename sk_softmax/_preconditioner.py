@@ -191,7 +191,7 @@ def factorised_blocks(curvature, estimate, damping, overwrite=False):
 
 
 @dataclass(frozen=True)
-class Rung:
+class PreconditionerKind:
     """A kind of change of variables.
 
     `make(curvature, theta, damping)` makes one. `size(p, K)` is the number of numbers in its
@@ -234,17 +234,19 @@ def whole(curvature, theta, damping=0.0, logits=None):
     return FactorisedHessian(sums, theta, H, curvature.objective.penalty)
 
 
-DIAGONAL = Rung("diagonal", diagonal, lambda p, K: 0, _work_of_matrices(lambda K: 0))
-SHARED = Rung("shared", shared, lambda p, K: p**2, _work_of_matrices(lambda K: 1))
-CLASS_BLOCKS = Rung(
+DIAGONAL = PreconditionerKind("diagonal", diagonal, lambda p, K: 0, _work_of_matrices(lambda K: 0))
+SHARED = PreconditionerKind("shared", shared, lambda p, K: p**2, _work_of_matrices(lambda K: 1))
+CLASS_BLOCKS = PreconditionerKind(
     "class blocks", class_blocks, lambda p, K: K * p**2, _work_of_matrices(lambda K: K)
 )
-WHOLE = Rung("hessian", whole, lambda p, K: ((K - 1) * (p + 1)) ** 2, _work_of_hessian, _HESSIANS)
-RUNGS = (DIAGONAL, SHARED, CLASS_BLOCKS, WHOLE)
+WHOLE = PreconditionerKind(
+    "hessian", whole, lambda p, K: ((K - 1) * (p + 1)) ** 2, _work_of_hessian, _HESSIANS
+)
+KINDS = (DIAGONAL, SHARED, CLASS_BLOCKS, WHOLE)
 
 
-class Ladder:
-    """The rungs that the data's shape allows, from the cheapest to the best, and their cost.
+class PreconditionerCosts:
+    """The kinds that the data's shape allows, from the cheapest to the best, and their cost.
 
     Costs are in evaluations of the objective: two for the moments of the columns, and the work
     of its matrices. These may take `spare_bytes`. Two classes have the same block, which they
@@ -256,20 +258,20 @@ class Ladder:
         self._objective = objective
         bytes_allowed = objective.rows.spare_bytes
         self._costs = {
-            rung: 2 + rung.work(objective) / objective.work
-            for rung in RUNGS
-            if 8 * rung.copies * rung.size(p, K) <= bytes_allowed
-            and not (K == 2 and rung is CLASS_BLOCKS)
+            kind: 2 + kind.work(objective) / objective.work
+            for kind in KINDS
+            if 8 * kind.copies * kind.size(p, K) <= bytes_allowed
+            and not (K == 2 and kind is CLASS_BLOCKS)
         }
 
-    def cost(self, rung):
+    def cost(self, kind):
         """Evaluations that making this change of variables is worth."""
-        return self._costs[rung]
+        return self._costs[kind]
 
-    def cost_per_iteration(self, rung):
+    def cost_per_iteration(self, kind):
         """Evaluations that an iteration is worth: one, and the products with T and T'."""
         p, K = self._objective.n_features, self._objective.n_classes
-        size = rung.size(p, K)
+        size = kind.size(p, K)
         products = 40 * size + 2 * K * p**2 if size else 0
         return 1 + 2 * products / self._objective.work
 
@@ -278,14 +280,14 @@ class Ladder:
         kinds = WHOLE, SHARED
         return next((kind for kind in kinds if self.allows(kind, CHEAP)), DIAGONAL)
 
-    def allows(self, rung, cost):
-        """Whether the rung fits in memory and costs no more than so many evaluations."""
-        return self._costs.get(rung, np.inf) <= cost
+    def allows(self, kind, cost):
+        """Whether the kind fits in memory and costs no more than so many evaluations."""
+        return self._costs.get(kind, np.inf) <= cost
 
-    def best_within(self, rung, cost):
-        """The best rung that costs no more than so many evaluations, at least the given one."""
+    def best_within(self, kind, cost):
+        """The best kind that costs no more than so many evaluations, at least the given one."""
         better = [r for r in self._costs if self._costs[r] <= cost]
-        return max([rung, *better], key=RUNGS.index)
+        return max([kind, *better], key=KINDS.index)
 
 
 def _damped(curvature, at_start, damping):

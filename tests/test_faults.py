@@ -27,6 +27,7 @@ from sk_softmax._batches import Batch
 from sk_softmax._early_stopping import Validation
 from sk_softmax._objective import Objective
 from sk_softmax._rows import _column_sums, _rotation
+from sk_softmax._rows._in_memory import InMemoryRows
 from sk_softmax._solvers import _metric, _sgd
 from sk_softmax._solvers._lbfgs import LBFGS
 from sk_softmax._solvers._sgd import SGD
@@ -46,7 +47,7 @@ STAGES = {
     "the objective": (Objective, "__init__"),
     "the start": (Objective, "log_priors"),
     "an evaluation": (Objective, "evaluate"),
-    "an estimate": (Objective, "batch_value_and_gradient"),
+    "an estimate": (InMemoryRows, "take"),
     "a batch": (Batch, "gradient"),
     "curvature": (_curvature.Curvature, "pooled"),
     "moments": (_curvature.Curvature, "moments"),

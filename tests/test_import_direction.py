@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import sk_softmax
+from sk_softmax._preconditioner import KINDS
 
 ROOT = Path(sk_softmax.__file__).parent
 ALLOWED = {
@@ -130,3 +131,48 @@ def test_rooms_cannot_know_each_other_in_a_circle():
     for room, below in ALLOWED.items():
         assert all(order.index(other) <= order.index(room) for other in below)
     assert {path.relative_to(ROOT).with_suffix("").parts[0] for path in FILES} == set(ALLOWED)
+
+
+# Who asks how data are stored: rows, and what gets them from users or hands them back. Batches of
+# SGD do, as do the sums of its streams: they take rows at random.
+ASKS = {
+    "_rows",
+    "_validation",
+    "_prediction",
+    "_gradient_check",
+    "_formulation",
+    "onnx",
+    "_displays",
+    "_batches",
+    "_solvers/_metric",
+    "_solvers/_moments",
+    "_solvers/_state",
+    "_solvers/_stream",
+}
+STORAGE = {"issparse", "is_sparse", "strides", "memmap", "toarray", "c_contiguous", "nnz"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_rows_know_how_data_are_stored(path):
+    name = str(path.relative_to(ROOT).with_suffix(""))
+    if name in ASKS or name.split("/")[0] in ASKS:
+        return
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    asked = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    asked |= {node.id for node in nodes if isinstance(node, ast.Name)}
+    assert not asked & STORAGE
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_kinds_are_named_in_one_place(path):
+    """The kinds of preconditioners are told apart by objects, not by strings."""
+    if path.name == "_preconditioner.py" or path.parent.name != "_solvers":
+        return
+    compared = [
+        operand.value
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Compare)
+        for operand in [node.left, *node.comparators]
+        if isinstance(operand, ast.Constant)
+    ]
+    assert not {kind.name for kind in KINDS} & {c for c in compared if isinstance(c, str)}

@@ -7,8 +7,8 @@ from sk_softmax._curvature import Curvature
 from sk_softmax._penalty import Penalty
 from sk_softmax._preconditioner import (
     DAMPING,
-    RUNGS,
-    Ladder,
+    KINDS,
+    PreconditionerCosts,
     block_estimate,
     class_blocks,
     diagonal,
@@ -21,7 +21,7 @@ from sk_softmax._preconditioner import (
 )
 
 LAM = 0.05
-rungs = pytest.mark.parametrize("make", [diagonal, shared, class_blocks])
+kinds = pytest.mark.parametrize("make", [diagonal, shared, class_blocks])
 
 
 @pytest.fixture(params=[True, False], ids=["intercept", "no intercept"])
@@ -52,7 +52,7 @@ def hessian_in_new_variables(T, theta, gradient):
     return np.array([column.ravel() for column in columns])
 
 
-@rungs
+@kinds
 @pytest.mark.parametrize("seed", range(3))
 def test_forward_and_backward_are_adjoint(make_objective, seed, fit_intercept, make):
     X, y = raw_problem(seed)
@@ -65,7 +65,7 @@ def test_forward_and_backward_are_adjoint(make_objective, seed, fit_intercept, m
     assert np.vdot(G, forward) == pytest.approx(np.vdot(backward, V), abs=1e-13 * size)
 
 
-@rungs
+@kinds
 @pytest.mark.parametrize("seed", range(3))
 def test_the_image_has_class_rows_that_sum_to_zero(make_objective, seed, fit_intercept, make):
     X, y = make_problem(seed)
@@ -111,7 +111,7 @@ def test_the_start_is_solved_by_one_newton_step(make_objective, seed, lam, fit_i
     np.testing.assert_allclose(eigenvalues[third:], 1, atol=1e-4)
 
 
-@rungs
+@kinds
 def test_rescaling_a_column_rescales_its_coefficients(make_objective, make):
     """Without a penalty the new variables do not know the columns' units."""
     X, y = make_problem(0, n=150)
@@ -127,7 +127,7 @@ def test_rescaling_a_column_rescales_its_coefficients(make_objective, make):
     np.testing.assert_allclose(images[1], images[0], rtol=1e-7, atol=1e-9)
 
 
-@rungs
+@kinds
 def test_drawn_rows_estimate_what_all_rows_sum_to(make_objective, make, monkeypatch):
     """The Hessian that draws would make the identity is near the identity."""
     X, y = raw_problem(0, n=5000)
@@ -142,7 +142,7 @@ def test_drawn_rows_estimate_what_all_rows_sum_to(make_objective, make, monkeypa
     assert make is diagonal or drawn_gap != pytest.approx(gap, rel=1e-9)
 
 
-@rungs
+@kinds
 def test_products_in_parts_equal_whole_ones(make_objective, make, fit_intercept, monkeypatch):
     """As large factors are shared out to threads."""
     X, y = raw_problem(0)
@@ -157,7 +157,7 @@ def test_products_in_parts_equal_whole_ones(make_objective, make, fit_intercept,
     np.testing.assert_allclose(parts.backward(G), whole.backward(G), rtol=1e-10)
 
 
-@rungs
+@kinds
 def test_a_rare_column_keeps_its_scale(make_objective, make, monkeypatch):
     """Drawn rows miss a column that is not zero in three of 20,000 rows."""
     monkeypatch.setattr("sk_softmax._curvature.rows_per_matrix", lambda objective, n_matrices: 50)
@@ -174,7 +174,7 @@ def test_a_rare_column_keeps_its_scale(make_objective, make, monkeypatch):
     assert T.forward(V)[0, 2] == pytest.approx(expected, rel=0.5)
 
 
-@rungs
+@kinds
 def test_a_column_that_nothing_depends_on_is_left_alone(make_objective, make):
     X, y = make_problem(0)
     X = np.column_stack([X, np.full(len(y), 7.0)])
@@ -186,7 +186,7 @@ def test_a_column_that_nothing_depends_on_is_left_alone(make_objective, make):
     np.testing.assert_array_equal(image[:, 4], 0)
 
 
-@rungs
+@kinds
 def test_collinear_columns_do_not_break_it(make_objective, make):
     X, y = make_problem(0)
     X = np.column_stack([X, X[:, :2], X[:, 0] + X[:, 1]])
@@ -197,7 +197,7 @@ def test_collinear_columns_do_not_break_it(make_objective, make):
     assert np.all(np.isfinite(image))
 
 
-@rungs
+@kinds
 def test_what_rounding_leaves_indefinite_is_made_definite(make_objective, make):
     """Three columns, each a hundred times: 297 eigenvalues are rounding errors of either sign."""
     X, y = make_problem(0, n=300, p=3)
@@ -210,25 +210,25 @@ def test_what_rounding_leaves_indefinite_is_made_definite(make_objective, make):
 def test_the_ladder_starts_with_what_is_cheap(make_objective):
     """One matrix where it costs a few evaluations, otherwise what does not."""
     X, y = make_problem(0)
-    ladder = Ladder(make_objective(X, y))
-    assert ladder.first().name == "hessian"
+    costs = PreconditionerCosts(make_objective(X, y))
+    assert costs.first().name == "hessian"
     many = np.random.default_rng(0).standard_normal((3000, 40))
-    ladder = Ladder(make_objective(many, np.arange(3000) % 20))
-    assert ladder.first().name == "shared"
-    assert ladder.best_within(ladder.first(), 1.0).name == "shared"
-    assert ladder.best_within(ladder.first(), 1e6).name == "hessian"
+    costs = PreconditionerCosts(make_objective(many, np.arange(3000) % 20))
+    assert costs.first().name == "shared"
+    assert costs.best_within(costs.first(), 1.0).name == "shared"
+    assert costs.best_within(costs.first(), 1e6).name == "hessian"
     wide = np.random.default_rng(0).standard_normal((300, 3000))
-    ladder = Ladder(make_objective(wide, np.arange(300) % 3))
-    assert ladder.first().name == "diagonal"
-    costs = [ladder.cost(rung) for rung in RUNGS[:3]]
+    costs = PreconditionerCosts(make_objective(wide, np.arange(300) % 3))
+    assert costs.first().name == "diagonal"
+    costs = [costs.cost(kind) for kind in KINDS[:3]]
     assert costs == sorted(costs)
 
 
 def test_the_ladder_has_no_matrices_beyond_the_memory_allowed(make_objective):
     X = sparse.csr_array(([1.0, 1.0], ([0, 9], [0, 4])), shape=(10, 50_000))
-    ladder = Ladder(make_objective(X, np.arange(10) % 2))
-    assert ladder.first().name == "diagonal"
-    assert ladder.best_within(ladder.first(), np.inf).name == "diagonal"
+    costs = PreconditionerCosts(make_objective(X, np.arange(10) % 2))
+    assert costs.first().name == "diagonal"
+    assert costs.best_within(costs.first(), np.inf).name == "diagonal"
 
 
 @pytest.mark.parametrize("make", [diagonal, class_blocks])
@@ -254,7 +254,7 @@ def test_damping_bounds_what_a_certain_class_takes_for_its_curvature(make_object
             assert damping <= 1 + 1e-9
 
 
-@rungs
+@kinds
 def test_a_step_stays_bounded_where_a_class_is_improbable_for_its_own_rows(
     make_objective, fit_intercept, make
 ):

@@ -12,6 +12,7 @@ class DenseRows(InMemoryRows):
     """Rows of an ndarray of any real type and strides, or of a memory map."""
 
     are_centred = True
+    is_sparse = False
     precisions = (np.float32, np.float64)
 
     @property

@@ -13,6 +13,7 @@ class SparseRows(InMemoryRows):
     """Rows of a CSR matrix without duplicates, float32 or float64."""
 
     are_centred = False
+    is_sparse = True
 
     @property
     def precisions(self):

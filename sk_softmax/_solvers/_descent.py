@@ -56,7 +56,7 @@ def descend(objective, batches, state, order, pace, options, *, table=None, repo
     every `record_batches` batches.
     """
     every = options.record_batches if report else None
-    lam = objective.lam
+    lam = objective.penalty.l2
     theta, gradient = Parameters.of(objective, state.theta), Parameters(objective)
     velocity = None
     if options.momentum:
@@ -72,7 +72,7 @@ def descend(objective, batches, state, order, pace, options, *, table=None, repo
 
     add_multiple = _adder_of_multiples(objective.dtype)
     direction_of = _directions(objective, state.metric, options, velocity)
-    tally = Tally(objective.s[order], objective.n_classes)
+    tally = Tally(objective.rows.weights[order], objective.n_classes)
     for number, batch in enumerate(batches.epoch(order), start=1):
         m = len(batch.weights)
         rows = tally.next_rows(m)

@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from sk_softmax._curvature import Curvature
-from sk_softmax._preconditioner import CHEAP, DAMPING, WHOLE, Ladder
+from sk_softmax._preconditioner import CHEAP, DAMPING, WHOLE, PreconditionerCosts
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
 from sk_softmax._solvers._bound import (
     SETTLED,
@@ -119,9 +119,9 @@ class _Run:
     def __init__(self, objective, tol, max_iter, on_iteration):
         self._objective, self._tol = objective, max(tol, _EPS**2)
         self._max_iter, self._on_iteration = max_iter, on_iteration
-        self._ladder = Ladder(objective)
+        self._costs = PreconditionerCosts(objective)
         # Whether a fresh factor costs no more than L-BFGS-B loses as it begins.
-        self._newton_pays = self._ladder.allows(WHOLE, _MOMENTS + _RESTART)
+        self._newton_pays = self._costs.allows(WHOLE, _MOMENTS + _RESTART)
         self._patience = 1.0  # grows while fresh changes of variables prove needless
         self._n_iter = self._n_evaluations = self._n_stuck = 0
         self._spent = 0.0  # on iterations, in evaluations
@@ -133,8 +133,8 @@ class _Run:
     def minimize(self, theta, working):
         """The result of as many stages as it takes, the first with the `working` objective."""
         self._working, self._curvature = working, Curvature(working)
-        self._rung = self._ladder.first()
-        T = self._rung.make(self._curvature, theta, DAMPING)
+        self._kind = self._costs.first()
+        T = self._kind.make(self._curvature, theta, DAMPING)
         stage = Stage(working, theta, T)
         while self._reason is None:
             stage = self._confirmed(stage) if self._may_end(stage) else self._advanced(stage)
@@ -155,7 +155,7 @@ class _Run:
         """The stage that follows a run of L-BFGS-B, or a Newton step while curvature changes."""
         if self._has_no_iterations_left():
             return stage
-        if self._rung is WHOLE and not stage.is_rounding:
+        if self._kind is WHOLE and not stage.is_rounding:
             step = stage.newton_step()
             if self._newton_pays or stage.objective.logit_range(step) > 1:
                 return self._stepped(stage, step, 2 * stage.raw_gap)
@@ -169,7 +169,7 @@ class _Run:
             self._n_stuck = 0
         elif self._stuck(stage):
             return stage
-        elif self._rung is not WHOLE:  # T is too far from the inverse Hessian
+        elif self._kind is not WHOLE:  # T is too far from the inverse Hessian
             return self._confirmed(stage)
         return self._refreshed(stage)
 
@@ -182,7 +182,7 @@ class _Run:
         allowed = max(CHEAP, _CONFIRMATION * self._spent)
         if self._objective.may_be_separated:  # only a factor proves that there is a minimum
             allowed = math.inf
-        if self._ladder.allows(WHOLE, allowed):
+        if self._costs.allows(WHOLE, allowed):
             return self._confirmed_by_factor(stage)
         return self._confirmed_by_cg(stage)
 
@@ -246,8 +246,8 @@ class _Run:
 
     def _confirmed_by_factor(self, stage):
         """`_confirmed` by a factor of the Hessian, in whose variables the run goes on."""
-        if self._rung is not WHOLE or stage.theta is not stage.T.theta:
-            self._rung, self._curvature = WHOLE, self._curvature_of(stage.objective)
+        if self._kind is not WHOLE or stage.theta is not stage.T.theta:
+            self._kind, self._curvature = WHOLE, self._curvature_of(stage.objective)
             stage = stage.with_variables(WHOLE.make(self._curvature, stage.theta))
         if not self._is_certified(stage):
             self._certificate = certificate_by_factor(stage.T, is_sharp=False)
@@ -289,7 +289,7 @@ class _Run:
                 stage.objective, theta, T, evaluation=evaluation, least_factor=least_factor
             )
 
-        if self._rung is not WHOLE:  # the smallest eigenvalue says how much T may underrate the gap
+        if self._kind is not WHOLE:  # the smallest eigenvalue says how much T may underrate the gap
             return stage_with(stage.T, max(1.0, 1 / self._certificate.smallest))
         if self._is_certified(stage):
             moved = stage_with(stage.T)
@@ -311,7 +311,7 @@ class _Run:
 
     def _is_separable_at_all(self):
         """Whether a linear program says so, of an end that proved nothing."""
-        if not self._objective.may_be_separated or not self._ladder.allows(WHOLE, math.inf):
+        if not self._objective.may_be_separated or not self._costs.allows(WHOLE, math.inf):
             return False
         return is_separable(self._objective, self._curvature_of(self._objective).pair_sums)
 
@@ -352,27 +352,27 @@ class _Run:
 
     def _refreshed(self, stage):
         """The stage that goes on with a fresh change of variables, if possible a better one."""
-        rung = self._next_rung()
+        kind = self._next_kind()
         self._curvature = self._curvature_of(stage.objective)
         self._damping = self._next_damping(stage)
-        T = rung.make(self._curvature, stage.theta, self._damping)
+        T = kind.make(self._curvature, stage.theta, self._damping)
         fresh = stage.with_variables(T)
         change = fresh.raw_gap / max(stage.raw_gap, np.finfo(float).tiny)
-        if rung is self._rung and 1 / _SAME_GAP < change < _SAME_GAP:
+        if kind is self._kind and 1 / _SAME_GAP < change < _SAME_GAP:
             self._patience *= 4
-        self._rung = rung
+        self._kind = kind
         return fresh
 
     def _after_iteration(self, stage):
         """Report the iteration; return whether the stage is to end."""
         self._n_iter += 1
-        self._spent += self._ladder.cost_per_iteration(self._rung)
+        self._spent += self._costs.cost_per_iteration(self._kind)
         metrics = {
             "loss": stage.value,
             "accuracy": stage.accuracy,
             "gap": stage.gap,
             "n_evaluations": self._n_evaluations + stage.n_evaluations,
-            "preconditioner": self._rung.name,
+            "preconditioner": self._kind.name,
         }
         self.theta = theta = stage.theta
         if self._on_iteration(IterationState(self._n_iter, lambda: theta, metrics)):
@@ -385,11 +385,11 @@ class _Run:
             self._reason = StopReason.MAX_ITER
         return self._reason is not None or self._refresh_pays(stage)
 
-    def _next_rung(self):
+    def _next_kind(self):
         """The kind of T to make next: a better one once it has been paid for."""
-        refresh = self._ladder.cost(self._rung) + _RESTART
+        refresh = self._costs.cost(self._kind) + _RESTART
         cost = max(CHEAP, _WORTH_WAITING * refresh, self._spent)
-        return self._ladder.best_within(self._rung, cost)
+        return self._costs.best_within(self._kind, cost)
 
     def _refresh_pays(self, stage):
         """Rent or buy: iterate until a fresh T costs no more than what was spent without it.
@@ -397,10 +397,10 @@ class _Run:
         So the time is at most twice what it would have been with foresight. Near the end it
         does not pay any more.
         """
-        rung = self._next_rung()
-        cost = self._ladder.cost(rung) + _RESTART
-        per_iteration = self._ladder.cost_per_iteration(self._rung)
-        if rung is self._rung:
+        kind = self._next_kind()
+        cost = self._costs.cost(kind) + _RESTART
+        per_iteration = self._costs.cost_per_iteration(self._kind)
+        if kind is self._kind:
             cost *= self._patience
             paid = stage.n_iter * per_iteration
         else:

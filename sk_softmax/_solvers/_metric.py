@@ -14,7 +14,7 @@ from scipy import sparse
 
 from sk_softmax._curvature import Curvature, rows_per_matrix
 from sk_softmax._factors import inverse_cholesky
-from sk_softmax._preconditioner import SHARED, Ladder, gauge_factor, of_variances
+from sk_softmax._preconditioner import SHARED, PreconditionerCosts, gauge_factor, of_variances
 from sk_softmax._rows._products import slices, times_columns
 from sk_softmax._solvers._moments import SecondMoments, about_offsets
 
@@ -71,7 +71,7 @@ class Preconditioning:
     def __init__(self, objective, running=None, noise=0.0):
         self._objective = objective
         if running is None:
-            self._is_shared = Ladder(objective).allows(SHARED, _AFFORDABLE)
+            self._is_shared = PreconditionerCosts(objective).allows(SHARED, _AFFORDABLE)
             self._curvature = Curvature(objective)
             self._moments = self._at_start()
         else:
@@ -81,7 +81,9 @@ class Preconditioning:
         self._largest_curvature = (
             1.0 if self._is_shared else _largest_curvature(objective, self._moments)
         )
-        of_intercept = objective.n_samples * np.square(objective.s, dtype=np.float64).sum()
+        of_intercept = (
+            objective.n_samples * np.square(objective.rows.weights, dtype=np.float64).sum()
+        )
         self.noise = self._largest_of_rows() + objective.fit_intercept * of_intercept
         self._noise = max(self.noise, noise)  # that of these rows, or of all rows so far
 
@@ -92,7 +94,7 @@ class Preconditioning:
         mean, variance = curvature.mean.astype(np.float64), curvature.variance
         varies = variance > 0
         if (
-            self._objective.is_sparse
+            self._objective.rows.is_sparse
             and not (varies | curvature.statistics.constant | (mean == 0)).all()
         ):
             return np.inf  # a variance is lost in the rounding of uncentred squares
@@ -160,7 +162,7 @@ class Preconditioning:
         mean = curvature.mean
         if self._is_shared:
             second = weight.sum().astype(objective.dtype) * curvature.covariance
-        elif objective.is_sparse:
+        elif objective.rows.is_sparse:
             mean, squares = about_offsets(mean.astype(np.float64), curvature.variance)
             second = np.outer(weight, squares)
         else:
@@ -172,15 +174,17 @@ class Preconditioning:
         objective, gauge = self._objective, gauge_factor(self._objective)
         curvature = self._moments
         dtype = objective.dtype
-        order = "C" if times_columns(objective.n_classes, objective.X, dtype) else "F"
+        order = "C" if times_columns(objective.n_classes, objective.rows.X, dtype) else "F"
         weight = _positive(curvature.weight)
         intercept_scale = 1 / (gauge * weight)
         is_centred = objective.fit_intercept and curvature.mean.any()
         if self._is_shared:
             second = curvature.second.astype(dtype)
-            matrix, scale = _shared_factors(second, gauge * weight / weight.sum(), objective.lam)
+            matrix, scale = _shared_factors(
+                second, gauge * weight / weight.sum(), objective.penalty.l2
+            )
         else:
-            diagonal_ = gauge * curvature.second + objective.lam
+            diagonal_ = gauge * curvature.second + objective.penalty.l2
             scale = np.divide(1, diagonal_, out=np.zeros_like(diagonal_), where=diagonal_ > 0).T
             matrix = None
         return Metric(
@@ -216,11 +220,11 @@ class Preconditioning:
         leverages = np.empty(len(rows))
 
         def fill(chunk):
-            X = objective.in_dtype(objective.X[rows[chunk]])
-            if objective.is_sparse and metric.matrix is None:
+            X = objective.rows.X[rows[chunk]].astype(objective.dtype, copy=False)
+            if objective.rows.is_sparse and metric.matrix is None:
                 leverages[chunk] = _centred_squares(X, mean, scale)
                 return
-            X = (X.toarray() if objective.is_sparse else X) - mean
+            X = (X.toarray() if objective.rows.is_sparse else X) - mean
             if metric.matrix is None:
                 leverages[chunk] = np.square(X) @ scale
             else:
@@ -229,7 +233,7 @@ class Preconditioning:
         chunks = slices(slice(0, len(rows)), size=_CHUNK_ROWS)
         work = len(rows) * objective.n_features * (1 if metric.matrix is None else len(mean))
         objective.threads.map(fill, chunks, work)
-        return leverages, objective.s[rows].astype(np.float64)
+        return leverages, objective.rows.weights[rows].astype(np.float64)
 
 
 def _shared_factors(second, share, lam):
@@ -285,13 +289,14 @@ def _largest_curvature(objective, moments):
     """
     T = of_variances(objective, moments.weight, moments.mean, moments.second)
     rows = np.arange(0, objective.n_samples, max(1, objective.n_samples // 1024))
+    sample = objective.on(objective.rows.take(rows))
     theta = np.zeros(objective.shape)
     if objective.fit_intercept:
         theta[:, -1] = np.log(_probabilities_at_start(objective))
     theta = theta.ravel()
 
     def gradient(V):
-        _, G = objective.batch_value_and_gradient(theta + T.forward(V).ravel(), rows)
+        _, G = sample.value_and_gradient(theta + T.forward(V).ravel())
         return T.backward(G.reshape(objective.shape))
 
     start = V = gradient(np.zeros(objective.shape))

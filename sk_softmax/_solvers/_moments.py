@@ -47,7 +47,7 @@ class RunningMoments:
     def of(cls, objective, weight, *, pairs=False):
         """Those of the rows of an objective, whose weights sum to `weight`."""
         with np.errstate(over="ignore", invalid="ignore"):  # checked
-            if sparse.issparse(objective.X) and not pairs:
+            if sparse.issparse(objective.rows.X) and not pairs:
                 stored, mean, squares = _sums_of_stored(objective)
                 scatter = None
             else:
@@ -57,7 +57,7 @@ class RunningMoments:
             raise FloatingPointError(NOT_FINITE)
         return cls(
             weight,
-            weight * objective.class_frequencies(),
+            weight * objective.rows.class_weight,
             weight * stored,
             mean,
             weight * squares,
@@ -183,8 +183,8 @@ def _about(block, first, pairs):
 
 def _sums_of_stored(objective):
     """Weight, mean and squares (p,) of the stored values of each column, each per weight."""
-    X, p = objective.X, objective.n_features
-    s = np.repeat(objective.s, np.diff(X.indptr))
+    X, p = objective.rows.X, objective.n_features
+    s = np.repeat(objective.rows.weights, np.diff(X.indptr))
     values, columns = X.data.astype(np.float64), X.indices
     stored = np.bincount(columns, s, p)
     stored[np.bincount(columns, minlength=p) == objective.n_samples] = 1.0  # without rounding
@@ -202,5 +202,5 @@ def _sums_of_stored(objective):
 
 def _refuse_underflow(objective, shift, squares):
     """Columns that vary, but whose squares vanish, would pass for constant ones."""
-    if objective.lam < _NEGLIGIBLE and (squares[shift != 0] < _NEGLIGIBLE).any():
+    if objective.penalty.l2 < _NEGLIGIBLE and (squares[shift != 0] < _NEGLIGIBLE).any():
         raise FloatingPointError(TOO_SMALL)

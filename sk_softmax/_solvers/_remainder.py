@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import entr, log_softmax
 
 from sk_softmax._curvature import Curvature
-from sk_softmax._preconditioner import CHEAP, DIAGONAL, Ladder
+from sk_softmax._preconditioner import CHEAP, DIAGONAL, PreconditionerCosts
 from sk_softmax._solvers._base import SolverResult, StopReason
 from sk_softmax._solvers._bound import newton_by_cg
 from sk_softmax._solvers._lbfgs import LBFGS
@@ -94,15 +94,15 @@ def loss_at(objective, theta):
     W, b = objective.unpack(theta)
     if not W.any():
         b = np.zeros(objective.n_classes) if b is None else b
-        return -float(objective.class_frequencies() @ log_softmax(b))
-    return 0.5 * objective.lam * float(np.vdot(W, W)) + objective.loss(theta)[0]
+        return -float(objective.rows.class_weight @ log_softmax(b))
+    return 0.5 * objective.penalty.l2 * float(np.vdot(W, W)) + objective.loss(theta)[0]
 
 
 def null_loss(objective):
     """f where coefficients are zero and intercepts those of the class frequencies."""
     if not objective.fit_intercept:
         return np.log(objective.n_classes)
-    return float(entr(objective.class_frequencies()).sum())
+    return float(entr(objective.rows.class_weight).sum())
 
 
 def _is_separated(objective, theta, value, step, budget):
@@ -152,14 +152,14 @@ def remainder(objective, theta, budget):
 
 def _newton_step(objective, theta, gradient, budget):
     """`newton_by_cg`, and the evaluations that it cost."""
-    ladder = Ladder(objective)
-    rung = ladder.best_within(DIAGONAL, min(CHEAP, _SHARE * budget))
-    n_products = int((budget - ladder.cost(rung)) / _PER_PRODUCT)
+    costs = PreconditionerCosts(objective)
+    kind = costs.best_within(DIAGONAL, min(CHEAP, _SHARE * budget))
+    n_products = int((budget - costs.cost(kind)) / _PER_PRODUCT)
     n_products = min(max(n_products, _LEAST_PRODUCTS), _PRODUCTS)
     # Not damped: here it is to be near the inverse of H, not to be stable.
-    T = rung.make(Curvature(objective), theta, damping=0.0)
+    T = kind.make(Curvature(objective), theta, damping=0.0)
     newton = newton_by_cg(objective, theta, gradient, T, n_products)
-    return newton, ladder.cost(rung) + _PER_PRODUCT * newton.n_products
+    return newton, costs.cost(kind) + _PER_PRODUCT * newton.n_products
 
 
 def _lower_along(objective, theta, value, step, longest):

@@ -101,14 +101,14 @@ class SGD:
 
     def _prepare(self, objective, theta):
         """The epochs before the first."""
-        objective = objective.by_rows()
+        objective = objective.on(objective.rows.by_rows())
         with checked():
             # A warm start may lose as much of what was gained before as of what it gains itself.
             start_loss = max(loss_at(objective, theta), null_loss(objective))
             if self.learning_rate == "auto":
                 working, preconditioning = _preconditioned(objective)
             else:
-                working, preconditioning = objective.astype(objective.float_dtype), None
+                working, preconditioning = objective.astype(objective.rows.float_dtype), None
         return _Epochs(self, working, preconditioning, start_loss, self._start(working, theta))
 
     def go_on(self, objective, weight, model, stream):
@@ -293,7 +293,7 @@ class _Epochs:
 
 def _preconditioned(objective):
     """The objective and its `Preconditioning`, in float32 if range and digits allow."""
-    working = objective.astype(objective.float_dtype)
+    working = objective.astype(objective.rows.float_dtype)
     if working is not objective:
         with contextlib.suppress(FloatingPointError):
             preconditioning = Preconditioning(working)

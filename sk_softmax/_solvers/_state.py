@@ -71,15 +71,17 @@ class Stream:
     def after_fit(cls, objective, data):
         """One that begins with the rows of `fit`, whose `TrainingData` count as seen."""
         weight, columns = data.sample_weight.sum(), None
-        if objective.is_sparse and not affords_pairs(objective):
-            columns = np.unique(objective.X.indices)
-            objective = objective.with_columns(on_columns(objective.X, columns))
+        if objective.rows.is_sparse and not affords_pairs(objective):
+            columns = np.unique(objective.rows.X.indices)
+            objective = objective.on(
+                objective.rows.with_columns(on_columns(objective.rows.X, columns))
+            )
         try:
             running = RunningMoments.of(objective, weight, pairs=affords_pairs(objective))
         except FloatingPointError:  # no step could be derived from them
             running = None
         class_weight = np.zeros(len(data.classes))
-        class_weight[data.weighted] = weight * objective.class_frequencies()
+        class_weight[data.weighted] = weight * objective.rows.class_weight
         if running is not None:
             running = replace(running, class_weight=class_weight)
         return cls(None, running, columns, weight, class_weight)

@@ -149,13 +149,13 @@ def go_on(options, objective, weight, model, stream):
     `weight` is the sum of the rows' weights and `model` the `PreviousModel`. Returns the mean of
     the batch losses, and the stream after it, or None if the pass diverged.
     """
-    objective = objective.by_rows()
+    objective = objective.on(objective.rows.by_rows())
     automatic = options.learning_rate == "auto"
     pairs = automatic and affords_pairs(objective)
-    columns = _columns(objective, model, stream) if objective.is_sparse and not pairs else None
+    columns = _columns(objective, model, stream) if objective.rows.is_sparse and not pairs else None
     stream = stream.on(columns, objective.n_features)
     if columns is not None:
-        objective = objective.with_columns(on_columns(objective.X, columns))
+        objective = objective.on(objective.rows.with_columns(on_columns(objective.rows.X, columns)))
     running = stream.running
     with checked():
         if automatic:
@@ -166,7 +166,7 @@ def go_on(options, objective, weight, model, stream):
     noise = 0.0 if stream.state is None else stream.state.noise
     run = _Pass(options, objective, weight, running, stream.fitted, model.weight_seen, noise)
     loss, state = run.run(state)
-    class_weight = weight * objective.class_frequencies()
+    class_weight = weight * objective.rows.class_weight
     if stream.class_weight is not None:
         class_weight = class_weight + stream.class_weight
     if state is None:
@@ -181,11 +181,13 @@ class _Pass:
         self._options, self._whole = options, objective
         self._automatic = options.learning_rate == "auto"
         self._places = slice(None)
-        if objective.is_sparse and not (self._automatic and running.scatter is not None):
+        if objective.rows.is_sparse and not (self._automatic and running.scatter is not None):
             self._places = self._held_columns(running)
         if not isinstance(self._places, slice):
-            objective = objective.with_columns(on_columns(objective.X, self._places))
-        self._objective = working = objective.astype(objective.float_dtype)
+            objective = objective.on(
+                objective.rows.with_columns(on_columns(objective.rows.X, self._places))
+            )
+        self._objective = working = objective.astype(objective.rows.float_dtype)
         self._preconditioning = None
         if self._automatic:
             moments = running
@@ -212,7 +214,7 @@ class _Pass:
         """Places of the columns to compute with; with momentum those of all coefficients."""
         objective = self._whole
         held = np.zeros(objective.n_features, dtype=bool)
-        held[objective.X.indices] = True
+        held[objective.rows.X.indices] = True
         if self._automatic and objective.fit_intercept:
             held |= running.is_offset
         if self._options.momentum or held.all():
@@ -231,7 +233,9 @@ class _Pass:
         start, inner.random_state = inner, state.random_state
         rows = np.arange(0, self._working.n_samples, max(1, self._working.n_samples // 1024))
         with checked():
-            start_loss, _ = self._working.batch_value_and_gradient(start.solution(), rows)
+            start_loss, _ = self._working.on(self._working.rows.take(rows)).value_and_gradient(
+                start.solution()
+            )
         bearable = DIVERGED * max(start_loss, np.log(self._working.n_classes))
         for attempt in range(_HALVINGS if self._automatic else 1):
             inner = start.copy()
@@ -298,8 +302,8 @@ class _Pass:
             scale = None
             if self._automatic:
                 scale = _scale(self._whole, self._running.of_columns(others))
-            if self._whole.lam > 0:
-                pace.pull(joined, others, scale, self._whole.lam)
+            if self._whole.penalty.l2 > 0:
+                pace.pull(joined, others, scale, self._whole.penalty.l2)
             for name in ("theta", "velocity", "average"):
                 A, B = getattr(joined, name), getattr(inner, name)
                 if A is not None:
@@ -328,7 +332,7 @@ def _columns(objective, model, stream):
     if stream.columns is None and stream.state is not None:
         return None
     known = model.nonzero_columns()
-    known[objective.X.indices] = True
+    known[objective.rows.X.indices] = True
     if stream.columns is not None:
         known[stream.columns] = True
     return np.flatnonzero(known)
@@ -377,7 +381,7 @@ def _bears_float32(running):
 def _scale(objective, running):
     """The diagonal (p, K) of the metric in some columns."""
     second = running.at_start(objective.fit_intercept).second
-    return 1 / (gauge_factor(objective) * second + objective.lam).T
+    return 1 / (gauge_factor(objective) * second + objective.penalty.l2).T
 
 
 def _change(objective, before, after):
@@ -387,7 +391,7 @@ def _change(objective, before, after):
     """
     here, there = objective.unpack(before), objective.unpack(after)
     rise, squares, gained = objective.rows.reduce(_rises, here, there)
-    weights = float(np.square(objective.s).sum())
+    weights = float(np.square(objective.rows.weights).sum())
     error = np.sqrt(max(squares - weights * rise**2, 0.0))
     penalty = objective.penalty.value(there[0]) - objective.penalty.value(here[0])
     return rise + penalty, error, gained
