@@ -78,8 +78,10 @@ class PreviousModel:
         seed = estimator.random_state
         self.seed = seed if isinstance(seed, (int, np.integer)) else None
         if hasattr(estimator, "coef_"):
-            W, self._b = estimator.densify().coef_, np.asarray(estimator.intercept_)
+            W, b = estimator.densify().coef_, np.asarray(estimator.intercept_)
             self._W = np.asarray(W, dtype=np.result_type(W, np.float32))
+            # A class that had no weight begins with its frequency.
+            self._b = np.where(np.isfinite(b), b, objective.log_priors()[: len(b)])
         else:
             self._W, self._b = None, objective.log_priors()
         self._is_folded = self._W is not None and self._K == 2

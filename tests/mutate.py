@@ -47,6 +47,10 @@ TESTS = {
     "_solvers/_gradient_table": ["solvers/test_gradient_table", "solvers/test_sgd"],
     "_solvers/_metric": ["solvers/test_metric", "solvers/test_sgd"],
     "_solvers/_sgd": ["solvers/test_sgd", "test_callbacks", "test_partial_fit", "test_extremes"],
+    "_solvers/_descent": ["solvers/test_sgd", "test_partial_fit"],
+    "_solvers/_moments": ["solvers/test_metric", "test_streams"],
+    "_solvers/_stream": ["test_streams", "test_partial_fit"],
+    "_solvers/_state": ["test_partial_fit", "test_old_models", "test_streams"],
     "_solvers/_schedules": ["solvers/test_schedules", "solvers/test_sgd"],
 }
 # Tests of whole fits, for mutants that survive the above.

@@ -53,16 +53,14 @@ class RunningMoments:
             else:
                 mean, squares, scatter = _sums_of_all(objective, pairs)
                 stored = np.ones(len(mean))
-        if not (np.isfinite(mean).all() and np.isfinite(squares.sum())):
-            raise FloatingPointError(NOT_FINITE)
-        return cls(
-            weight,
-            weight * objective.rows.class_weight,
-            weight * stored,
-            mean,
-            weight * squares,
-            None if scatter is None else weight * scatter,
-        )
+            return cls(
+                weight,
+                weight * objective.rows.class_weight,
+                weight * stored,
+                mean,
+                weight * squares,
+                None if scatter is None else weight * scatter,
+            )._checked()
 
     def joined_with(self, other):
         """Those of both (Chan, Golub, LeVeque, The American Statistician 37, 1983)."""
@@ -70,17 +68,25 @@ class RunningMoments:
         share = np.divide(other.stored, stored, out=np.zeros_like(stored), where=stored > 0)
         step = other.mean - self.mean
         scatter = None
-        if self.scatter is not None and other.scatter is not None:
-            between = self.weight * other.weight / (self.weight + other.weight)
-            scatter = self.scatter + other.scatter + between * np.outer(step, step)
-        return RunningMoments(
-            self.weight + other.weight,
-            self.class_weight + other.class_weight,
-            stored,
-            self.mean + share * step,
-            self.squares + other.squares + self.stored * share * step**2,
-            scatter,
-        )
+        with np.errstate(over="ignore", invalid="ignore"):  # checked
+            if self.scatter is not None and other.scatter is not None:
+                between = self.weight * (other.weight / (self.weight + other.weight))
+                scatter = self.scatter + other.scatter + between * np.outer(step, step)
+            return RunningMoments(
+                self.weight + other.weight,
+                self.class_weight + other.class_weight,
+                stored,
+                self.mean + share * step,
+                self.squares + other.squares + self.stored * share * step**2,
+                scatter,
+            )._checked()
+
+    def _checked(self):
+        """These moments, if they and the squares of the means are finite."""
+        squares = self.variance + self.total_mean**2
+        if not (np.isfinite(squares.sum()) and np.isfinite(self.weight)):
+            raise FloatingPointError(NOT_FINITE)
+        return self
 
     def on(self, places, n_columns):
         """The same among more columns, at some of their places; the others have stored nothing."""
