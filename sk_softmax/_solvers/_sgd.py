@@ -18,6 +18,7 @@ from sk_softmax._solvers._descent import (
 )
 from sk_softmax._solvers._gradient_table import GradientTable
 from sk_softmax._solvers._metric import Preconditioning
+from sk_softmax._solvers._moments import on_columns
 from sk_softmax._solvers._remainder import checked, loss_at, null_loss, result_of
 from sk_softmax._solvers._schedules import SCHEDULES, Progress
 from sk_softmax._solvers._state import SGDState, Stream
@@ -77,6 +78,10 @@ class SGD:
 
     def minimize(self, objective, theta, on_iteration):
         """Run epochs until the loss stops improving, diverges, or `max_iter` is reached."""
+        if objective.is_sparse:
+            held = np.unique(objective.X.indices)
+            if len(held) < objective.n_features:
+                return self._minimize_held(held, objective, theta, on_iteration)
         run = self._prepare(objective, theta)
         run.on_batches = on_iteration
         waited, reason = 0, StopReason.MAX_ITER
@@ -98,6 +103,24 @@ class SGD:
                 reason = StopReason.CALLBACK
                 break
         return result_of(objective, run, n_iter, reason, self.tol)
+
+    def _minimize_held(self, columns, objective, theta, on_iteration):
+        """`minimize` in the columns that rows hold, or else the penalty keeps at zero."""
+        start = theta.reshape(objective.shape)
+        places = np.append(columns, objective.n_features) if objective.fit_intercept else columns
+
+        def widened(narrow):
+            wide = np.zeros(objective.shape) if objective.lam > 0 else start.copy()
+            wide[:, places] = narrow.reshape(len(wide), -1)
+            return wide.ravel()
+
+        def on_wide_iteration(state):
+            get_theta = state.get_theta
+            return on_iteration(replace(state, get_theta=lambda: widened(get_theta())))
+
+        narrow = objective.with_columns(on_columns(objective.X, columns))
+        result = self.minimize(narrow, start[:, places].ravel(), on_wide_iteration)
+        return replace(result, theta=widened(result.theta))
 
     def _prepare(self, objective, theta):
         """The epochs before the first."""

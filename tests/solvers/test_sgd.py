@@ -837,3 +837,26 @@ def test_a_far_value_is_neither_convergence_nor_separation(far, C, seed):
     assert model.stop_reason_ != "separable"
     assert model.converged_ == is_near
     assert (not messages) == is_near
+
+
+@pytest.mark.parametrize("parameters", [{}, {"learning_rate": 0.1}, {"average": True}], ids=str)
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_columns_that_no_row_holds_cost_nothing(parameters, fit_intercept):
+    X, y = make_problem(0)
+    parameters = {"fit_intercept": fit_intercept, "random_state": 0, "max_iter": 5, **parameters}
+    plain = fit(sparse.csr_array(X), y, **parameters)
+    places = np.array([3, 40, 41, 2**20 - 1])
+    indices = places[sparse.csr_array(X).indices]
+    wide = sparse.csr_array((X.ravel(), indices, np.arange(0, X.size + 1, 4)), (len(y), 2**20))
+    model = fit(wide, y, early_stopping=False, **parameters)
+    np.testing.assert_allclose(model.coef_[:, places], plain.coef_, rtol=1e-10)
+    np.testing.assert_allclose(model.intercept_, plain.intercept_, rtol=1e-10, atol=1e-12)
+    assert np.count_nonzero(model.coef_) == plain.coef_.size
+    assert model.loss_ == pytest.approx(plain.loss_, rel=1e-12)
+
+
+def test_a_warm_start_forgets_coefficients_of_columns_that_no_row_holds():
+    X, y = make_problem(0)
+    model = fit(X, y, warm_start=True, random_state=0, max_iter=3)
+    X[:, 1] = 0
+    assert np.all(model.fit(sparse.csr_array(X), y).coef_[:, 1] == 0)
