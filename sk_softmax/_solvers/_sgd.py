@@ -78,8 +78,8 @@ class SGD:
 
     def minimize(self, objective, theta, on_iteration):
         """Run epochs until the loss stops improving, diverges, or `max_iter` is reached."""
-        if objective.is_sparse:
-            held = np.unique(objective.X.indices)
+        if objective.rows.is_sparse:
+            held = np.unique(objective.rows.X.indices)
             if len(held) < objective.n_features:
                 return self._minimize_held(held, objective, theta, on_iteration)
         run = self._prepare(objective, theta)
@@ -110,7 +110,9 @@ class SGD:
         places = np.append(columns, objective.n_features) if objective.fit_intercept else columns
 
         def widened(narrow):
-            wide = np.zeros(objective.shape) if objective.lam > 0 else start.copy()
+            wide = (
+                np.zeros(objective.shape) if objective.penalty.bounds_coefficients else start.copy()
+            )
             wide[:, places] = narrow.reshape(len(wide), -1)
             return wide.ravel()
 
@@ -118,7 +120,7 @@ class SGD:
             get_theta = state.get_theta
             return on_iteration(replace(state, get_theta=lambda: widened(get_theta())))
 
-        narrow = objective.with_columns(on_columns(objective.X, columns))
+        narrow = objective.on(objective.rows.with_columns(on_columns(objective.rows.X, columns)))
         result = self.minimize(narrow, start[:, places].ravel(), on_wide_iteration)
         return replace(result, theta=widened(result.theta))
 
