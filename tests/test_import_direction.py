@@ -146,6 +146,7 @@ ASKS = {
     "_batches",
     "_solvers/_metric",
     "_solvers/_moments",
+    "_solvers/_sgd",
     "_solvers/_state",
     "_solvers/_stream",
 }
