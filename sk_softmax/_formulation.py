@@ -39,20 +39,25 @@ def make_rows(estimator, data, threads):
 
 def initial_theta(estimator, objective, data):
     """Zero coefficients and the log class priors as intercepts, or the previous fit's."""
-    W, b = np.zeros((objective.n_classes, objective.n_features)), objective.log_priors()
     if estimator.warm_start and hasattr(estimator, "coef_"):
         _check_warm_start(estimator, data)
-        previous_W, previous_b = estimator.densify().coef_, estimator.intercept_
-        fitted = _have_weight(previous_W, previous_b)
-        if len(estimator.classes_) == 2:
-            previous_W, previous_b = previous_W * [[-0.5], [0.5]], previous_b * [-0.5, 0.5]
-            fitted = fitted.repeat(2)
-        row_of = {label: row for row, label in enumerate(estimator.classes_) if fitted[row]}
-        for k, label in enumerate(data.classes[data.weighted]):
-            row = row_of.get(label)
-            if row is not None:
-                W[k], b[k] = previous_W[row], previous_b[row]
-    theta = np.column_stack([W, b]) if estimator.fit_intercept else W
+        return theta_of(estimator, objective, data)
+    return objective.null_model()[0]
+
+
+def theta_of(model, objective, data):
+    """The flat theta of a fitted model, and of classes that it lacks that of the null model."""
+    theta = objective.null_model()[0].reshape(objective.shape)
+    W, b = model.densify().coef_, model.intercept_
+    fitted = _have_weight(W, b)
+    if len(model.classes_) == 2:
+        W, b, fitted = W * [[-0.5], [0.5]], b * [-0.5, 0.5], fitted.repeat(2)
+    row_of = {label: row for row, label in enumerate(model.classes_) if fitted[row]}
+    for k, label in enumerate(data.classes[data.weighted]):
+        row = row_of.get(label)
+        if row is not None:
+            theta[k, : objective.n_features] = W[row]
+            theta[k, objective.n_features :] = b[row]
     return (theta - theta.mean(axis=0)).ravel()
 
 

@@ -7,7 +7,7 @@ from scipy.special import entr
 
 from sk_softmax._coefficient_summary import CoefficientSummary, MarginalEffects
 from sk_softmax._covariance import FarFromMinimum, SingularHessian, average_effects, estimates
-from sk_softmax._formulation import initial_theta, make_objective
+from sk_softmax._formulation import make_objective, theta_of
 from sk_softmax._softmax_regression import SoftmaxRegression
 from sk_softmax._threads import RowThreads
 from sk_softmax._unwrap import names_of_columns, unwrap
@@ -275,7 +275,7 @@ def _estimated(model, X, y, sample_weight, kind, weights, names, more):
     power = None if kind == "hessian" else {"frequency": 1, "sampling": 2}[weights]
     with RowThreads(model.n_jobs) as threads, np.errstate(over="ignore", invalid="ignore"):
         objective = make_objective(model, data, threads)
-        theta = initial_theta(copy.copy(model), objective, data, go_on=True)
+        theta = theta_of(copy.copy(model), objective, data)
         try:
             found = estimates(objective, theta, total, power, _slack(model, total))
         except SingularHessian as error:
