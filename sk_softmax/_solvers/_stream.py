@@ -187,7 +187,7 @@ class _Pass:
             objective = objective.on(
                 objective.rows.with_columns(on_columns(objective.rows.X, self._places))
             )
-        self._objective = working = objective.astype(objective.rows.float_dtype)
+        working = objective.astype(objective.rows.float_dtype)
         self._preconditioning = None
         if self._automatic:
             moments = running
@@ -287,7 +287,7 @@ class _Pass:
         itself: it follows what earlier rows said, whatever these do.
         """
         thetas = (state.theta.T.astype(np.float64).ravel() for state in (before, after))
-        rise, error, gained = _change(self._objective, *thetas)
+        rise, error, gained = _change(self._working, *thetas)
         return rise > max(2 * error, _LOST * gained) and rise > 1e-12
 
     def _joined(self, state, inner, pace, loss):
