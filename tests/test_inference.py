@@ -545,9 +545,9 @@ def test_rows_that_it_was_not_fitted_to():
             summary(model, X[rows], y[rows])
     with pytest.raises(ValueError, match="not at the minimum on these data"):
         summary(model, X, y, np.arange(1, 179))
+    stream = SoftmaxRegression(C=np.inf, learning_rate=1e-9).partial_fit(X, y, classes=[0, 1, 2])
     with pytest.raises(ValueError, match="not at the minimum"):
-        stream = SoftmaxRegression(C=np.inf, learning_rate=1e-9)
-        summary(stream.partial_fit(X, y, classes=[0, 1, 2]), X, y)
+        summary(stream, X, y)
     with pytest.raises(ValueError, match="features"):
         summary(model, X[:, :2], y)
     with pytest.raises(ValueError, match="not among the classes"):
