@@ -298,7 +298,7 @@ class _Epochs:
         were the gain an accident of small noise, no epoch could keep it.
         """
         gained = self._start_loss - self._reached
-        share = min(_LOST * 2**self._n_undone, 1.0)
+        share = min(_LOST * 2.0 ** min(self._n_undone, 10), 1.0)
         return self._reached + share * gained + _ROUNDING * abs(self._start_loss)
 
     def _descend(self, order, rate):

@@ -768,6 +768,12 @@ def test_an_epoch_that_ends_above_the_start_is_always_undone(monkeypatch):
     np.testing.assert_allclose(rate / rate[0], [1, 1, *0.5 ** np.arange(6)])
 
 
+def test_a_thousand_epochs_in_a_row_may_be_undone(monkeypatch):
+    """Their number is an exponent, which once overflowed."""
+    rate = fit_with_losses(monkeypatch, [1, 0.5, *[1.2] * 1030]).history_["learning_rate"]
+    assert rate[-1] == pytest.approx(rate[0] * 0.5**1029, rel=1e-3)
+
+
 @pytest.mark.parametrize(("share", "diverged"), [(9.9, False), (10.1, True)])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_a_given_rate_diverges_at_ten_times_the_loss_of_the_start(
