@@ -18,10 +18,11 @@ _WITHOUT_WEIGHT = -1000.0
 def make_objective(estimator, data, threads, total_weight=None):
     """The objective on the classes that have weight, penalised for the weight of all rows.
 
-    With two classes a softmax of two rows at C/2 is the sigmoid model at C.
+    With two classes a softmax of two rows at C/2 is the sigmoid model at C. Two of more classes
+    that are fixed stay a softmax at C, as with few rows of the others.
     """
-    n_classes = len(data.weighted)
-    C = estimator.C / 2 if n_classes == 2 else estimator.C
+    number = len(data.weighted if estimator.classes is None else data.classes)
+    C = estimator.C / 2 if number == 2 else estimator.C
     if total_weight is None:
         total_weight = data.sample_weight.sum()
     rows = make_rows(estimator, data, threads)

@@ -4,12 +4,17 @@ import numpy as np
 
 from sk_softmax._validation import check_targets
 
+# Of a probability of zero, for which `predict_log_proba` may have any number below.
+_LOG_TINY = np.log(np.finfo(np.float64).tiny)
+
 
 def neg_soft_log_loss(estimator, X, y, sample_weight=None):
     """Score a classifier by minus its cross-entropy with probabilities as targets.
 
     For ``scoring=`` of searches and cross-validation. On labels it is scikit-learn's
     "neg_log_loss", with columns matched to the classes of the estimator, also where `y` lacks some.
+    A probability below the smallest float, 2e-308, counts as that: a row of a class that the
+    estimator knows by its name alone costs 708, whatever the other parameters are.
 
     Parameters
     ----------
@@ -53,7 +58,7 @@ def neg_soft_log_loss(estimator, X, y, sample_weight=None):
     {'C': 1.0}
     """
     Q, weight = check_targets(X, y, sample_weight, estimator.classes_)
-    log_P = estimator.predict_log_proba(X)
+    log_P = np.maximum(estimator.predict_log_proba(X), _LOG_TINY)
     # A class that has none of a target costs nothing, though its log-probability may be -inf.
     losses = np.multiply(Q, log_P, out=np.zeros_like(Q), where=Q > 0)
     return float(np.average(losses.sum(axis=1), weights=weight))

@@ -19,6 +19,7 @@ from sk_softmax._callbacks import (
     IterationRecorder,
     with_callbacks,
 )
+from sk_softmax._classes import classes_of_call
 from sk_softmax._early_stopping import Validation, split_rows
 from sk_softmax._formulation import (
     PreviousModel,
@@ -39,7 +40,6 @@ from sk_softmax._solvers import (
 from sk_softmax._threads import RowThreads
 from sk_softmax._validation import (
     available_if,
-    check_classes,
     check_coefficients,
     check_held_out_data,
     check_stream_data,
@@ -120,6 +120,10 @@ class SoftmaxRegression(
         Inverse of the regularisation strength; positive, ``np.inf`` for no penalty.
     fit_intercept : bool, default=True
         Whether to fit an intercept for each class. It is never penalised.
+    classes : array-like of shape (n_classes,), default=None
+        All labels that there are; None for those in y. A class without rows keeps its column. With
+        an intercept its probability is zero, see `intercept_`; without, or with `label_smoothing`,
+        it has the coefficients at the minimum.
     class_weight : dict or "balanced", default=None
         Weights of the classes, by label, 1 for those it does not name; "balanced" makes the
         classes count alike. A weight of zero takes a class out: see `intercept_`.
@@ -273,6 +277,7 @@ class SoftmaxRegression(
         "solver": [StrOptions({"auto", *SOLVERS})],
         "C": [Interval(Real, 0, None, closed="right")],
         "fit_intercept": ["boolean"],
+        "classes": ["array-like", None],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
@@ -300,6 +305,7 @@ class SoftmaxRegression(
         *,
         C=1.0,
         fit_intercept=True,
+        classes=None,
         class_weight=None,
         label_smoothing=0.0,
         tol=1e-6,
@@ -322,6 +328,7 @@ class SoftmaxRegression(
         self.solver = solver
         self.C = C
         self.fit_intercept = fit_intercept
+        self.classes = classes
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
         self.tol = tol
@@ -372,8 +379,8 @@ class SoftmaxRegression(
         ------
         ValueError
             If the data cannot be used: wrong shapes, NaN or infinity, fewer than two classes,
-            no positive weight, labels that are not classes; or if "sgd" diverges because the
-            learning rate is too large.
+            no positive weight, labels that are not among `classes`; or if "sgd" diverges because
+            the learning rate is too large.
         FloatingPointError
             If squares of values in X overflow, or vanish where no penalty makes up for it.
 
@@ -433,8 +440,8 @@ class SoftmaxRegression(
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
             Labels, or probabilities, as for `fit`. Not all classes need be among them.
         classes : array-like of shape (n_classes,), default=None
-            All labels that any call will bring. Needed at the first call, and may be given
-            again.
+            All labels that any call will bring. Needed at the first call, unless the parameter
+            `classes` names them, and may be given again.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, not negative.
 
@@ -471,7 +478,7 @@ class SoftmaxRegression(
         """`partial_fit`, on an object of its own; whether rows seem to be sorted by class."""
         self._validate_params()  # which scikit-learn leaves out once a model is fitted
         first = not hasattr(self, "n_features_in_")
-        classes = check_classes(classes, getattr(self, "classes_", None))
+        classes = classes_of_call(self, classes)
         data = check_stream_data(self, X, y, sample_weight, self.class_weight, classes, first=first)
         check_coefficients(self, data)
         weight = data.sample_weight.sum()

@@ -18,6 +18,7 @@ from sklearn.utils import (
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from sk_softmax._classes import check_classes, codes_among, modelled
 from sk_softmax._rows._products import rows_view
 
 _FLOATS = (np.float64, np.float32)
@@ -47,13 +48,18 @@ def check_training_data(estimator, X, y, sample_weight, class_weight):
     into the weights.
     """
     X, y, classes = _check_rows(estimator, X, y, sample_weight, reset=True)
-    sample_weight = _check_weights(X, y, sample_weight, class_weight, classes)
-    weighted = np.flatnonzero(_class_totals(y, sample_weight, len(classes)) > 0)
-    if len(classes) < 2:
+    if estimator.classes is not None:
+        seen, classes = classes, check_classes(estimator.classes, None)
+        y = codes_among(y, seen, classes)
+    elif len(classes) < 2:
         raise ValueError(
-            "SoftmaxRegression needs at least 2 classes in y; the data contain one class."
+            "SoftmaxRegression needs at least 2 classes in y; the data contain one class. If there "
+            "are others, name all of them by the parameter classes."
         )
-    if len(weighted) == 0:
+    sample_weight = _check_weights(X, y, sample_weight, class_weight, classes)
+    totals = _class_totals(y, sample_weight, len(classes))
+    weighted = modelled(estimator, totals)
+    if not totals.any():
         raise ValueError(
             "SoftmaxRegression needs classes with positive weight (sample_weight times "
             "class_weight) in y; the data contain no class that has any."
@@ -76,7 +82,10 @@ def check_held_out_data(estimator, X, y, sample_weight, training):
     totals = _class_totals(data.y, data.sample_weight, len(training.classes))
     unknown = np.setdiff1d(training.classes[totals > 0], known)
     if len(unknown):
-        raise ValueError(f"y_val contains classes without weight in y: {unknown[:10]}.")
+        raise ValueError(
+            f"y_val contains classes without weight in y: {unknown[:10]}. Their probability is "
+            "zero: set label_smoothing to make it positive, or leave these rows out."
+        )
     y = data.y
     y = np.searchsorted(training.weighted, y) if y.ndim == 1 else y[:, training.weighted]
     return replace(data, y=y, weighted=training.weighted)
@@ -115,18 +124,7 @@ def check_stream_data(estimator, X, y, sample_weight, class_weight, classes, *, 
     on `estimator`.
     """
     X, y, seen = _check_rows(estimator, X, y, sample_weight, reset=first)
-    unknown = np.setdiff1d(seen, classes)
-    if len(unknown):
-        raise ValueError(
-            f"y has labels that are not among the classes: {unknown[:10]}. The classes are "
-            f"{classes[:10]}: those of y in fit, of the first call in partial_fit."
-        )
-    columns = np.searchsorted(classes, seen)
-    if y.ndim == 1:
-        y = columns[y]
-    else:
-        Q, y = y, np.zeros((len(y), len(classes)))
-        y[:, columns] = Q
+    y = codes_among(y, seen, classes)
     sample_weight = _check_weights(X, y, sample_weight, class_weight, classes)
     return _with_weight(X, y, sample_weight, classes, np.arange(len(classes)))
 
@@ -137,7 +135,7 @@ def check_summary_data(estimator, X, y, sample_weight):
     data = check_stream_data(
         estimator, X, y, sample_weight, estimator.class_weight, classes, first=False
     )
-    weighted = np.flatnonzero(_class_totals(data.y, data.sample_weight, len(classes)) > 0)
+    weighted = modelled(estimator, _class_totals(data.y, data.sample_weight, len(classes)))
     if len(weighted) < 2:
         raise ValueError(f"At least 2 classes must have weight in y; {len(weighted)} has.")
     y = data.y
@@ -162,7 +160,10 @@ def check_targets(X, y, sample_weight, classes):
     Q = np.eye(len(seen))[y] if y.ndim == 1 else y
     unknown = np.setdiff1d(seen[Q.any(axis=0)], classes)
     if len(unknown):
-        raise ValueError(f"y has classes that the estimator does not know: {unknown[:10]}.")
+        raise ValueError(
+            f"y has classes that the estimator does not know: {unknown[:10]}. SoftmaxRegression "
+            "knows all that its parameter classes names, also without rows of them."
+        )
     targets, known = np.zeros((len(Q), len(classes))), np.isin(seen, classes)
     targets[:, np.searchsorted(classes, seen[known])] = Q[:, known]
     if sample_weight is not None:
@@ -229,24 +230,6 @@ class available_if:
             return self._method
         self._check(instance)
         return types.MethodType(self._method, instance)
-
-
-def check_classes(classes, known):
-    """The sorted classes of a stream: those given at the first call, `known` later."""
-    if known is not None:
-        known = np.asarray(known)  # as they were set by hand, perhaps
-        if known.ndim != 1 or not np.array_equal(np.unique(known), known):
-            raise ValueError(f"classes_ must be sorted labels, each once, got {known}.")
-    if classes is None:
-        if known is None:
-            raise ValueError("classes must be passed on the first call to partial_fit.")
-        return known
-    classes = np.unique(column_or_1d(classes))
-    if len(classes) < 2:
-        raise ValueError(f"classes must name at least 2 classes, got {classes}.")
-    if known is not None and not np.array_equal(classes, known):
-        raise ValueError(f"classes={classes} differ from those of the model so far, {known}.")
-    return classes
 
 
 def _check_rows(estimator, X, y, sample_weight, *, reset):

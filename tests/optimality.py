@@ -204,7 +204,7 @@ def problem_of(model, X, y, sample_weight=None):
     if len(W) == 1:
         W, b = W * [[-0.5], [0.5]], b * [-0.5, 0.5]
     present = W.any(axis=1) | (b > -1000)
-    if present.sum() == 2:
+    if (present.sum() if model.classes is None else len(W)) == 2:
         C = C / 2
     Q = Q[:, present] + model.label_smoothing / present.sum()
     kept = s > 0
@@ -216,8 +216,9 @@ def _targets(model, y):
     """One-hot rows of labels, or the probabilities themselves, in the order of `classes_`."""
     if getattr(y, "ndim", 1) == 2 and y.shape[1] > 1:
         names = getattr(y, "columns", None)
-        order = range(y.shape[1]) if names is None else np.argsort(np.asarray(names))
-        Q = np.asarray(y, dtype=np.float64)[:, order]
+        columns = np.arange(y.shape[1]) if names is None else np.asarray(names)
+        Q = np.zeros((len(y), len(model.classes_)))
+        Q[:, np.searchsorted(model.classes_, columns)] = np.asarray(y, dtype=np.float64)
         return Q / Q.sum(axis=1, keepdims=True)
     codes = np.searchsorted(model.classes_, np.asarray(y).ravel().astype(model.classes_.dtype))
     return np.eye(len(model.classes_))[codes]

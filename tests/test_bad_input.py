@@ -727,6 +727,7 @@ BAD_PARAMETERS = {
     "solver": ["newton", None, 1],
     "C": [0, -1, np.nan, "1", None],
     "fit_intercept": ["yes", 2],
+    "classes": ["a", 2],
     "class_weight": ["uniform", [1, 2, 3]],
     "tol": [-1e-3, np.nan, "small"],
     "max_iter": [0, -1, 1.5],

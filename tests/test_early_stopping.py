@@ -111,7 +111,7 @@ def test_soft_targets_can_be_held_out():
         ({"y_val": [0, 1]}, "X_val and y_val must be passed together"),
         ({"sample_weight_val": [1, 1]}, "X_val and y_val must be passed together"),
         ({"X_val": np.ones((2, 5)), "y_val": [0, 1]}, "^X_val has 5 features"),
-        ({"X_val": np.ones((2, 4)), "y_val": [0, 9]}, "^y_val has labels .* those of y in fit"),
+        ({"X_val": np.ones((2, 4)), "y_val": [0, 9]}, "^y_val has labels .* of y in fit"),
         ({"X_val": np.full((2, 4), np.nan), "y_val": [0, 1]}, "X_val contains NaN"),
         ({"X_val": np.ones((2, 4)), "y_val": [0, np.nan]}, "y_val contains NaN"),
         ({"X_val": np.ones((2, 4)), "y_val": [0.5, 1]}, "y_val.* Unknown label type"),

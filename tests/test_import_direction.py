@@ -34,7 +34,8 @@ ALLOWED = {
     },
     "_callbacks": set(),
     "_early_stopping": {"_kernels"},
-    "_validation": {"_rows"},
+    "_classes": set(),
+    "_validation": {"_classes", "_rows"},
     "_hints": set(),
     "_scorers": {"_validation"},
     "_prediction": {"_softmax", "_validation"},
@@ -42,6 +43,7 @@ ALLOWED = {
     "_gradient_check": {"_formulation", "_objective", "_threads", "_validation"},
     "_softmax_regression": {
         "_callbacks",
+        "_classes",
         "_early_stopping",
         "_formulation",
         "_hints",
@@ -80,6 +82,7 @@ NO_SKLEARN = {
     *ALLOWED.keys()
     - {
         "_callbacks",
+        "_classes",
         "_displays",
         "_formulation",
         "_gradient_check",
