@@ -76,7 +76,8 @@ class Batch:
 
     ``weights[i] = s_i / (m mean(s))`` and ``Q[k, i] = weights[i] q_ik``: the residuals
     ``weights P - Q`` times X are the gradient's unbiased estimate. `true` (m,) are the places
-    of the rows' most probable classes in a flat array like Q. `gradient` leaves `residuals` (K, m).
+    of the rows' most probable classes in a flat array like Q, and `offset` (K, m) what is added to
+    their logits. `gradient` leaves `residuals` (K, m).
     """
 
     X: np.ndarray | sparse.csr_array
@@ -84,6 +85,7 @@ class Batch:
     Q: np.ndarray
     true: np.ndarray
     rows: np.ndarray
+    offset: np.ndarray | None = None
     residuals: np.ndarray | None = None
 
     def gradient(self, theta, G, true_logit, normaliser, table=None):
@@ -98,6 +100,8 @@ class Batch:
         Z = padded[: len(self.Q)]
         if theta.b is not None:
             Z += theta.b[:, np.newaxis]
+        if self.offset is not None:
+            Z += self.offset
         Z -= np.maximum.reduce(Z, axis=0)
         Z.take(self.true, out=true_logit, mode="clip")
         target_logits = np.vdot(self.Q, Z)
@@ -172,17 +176,21 @@ class Batches:
         Q = self._weighted_targets(y, weights, number)
         position = np.arange(len(rows)) % size
         true = (y if y.ndim == 1 else y.argmax(axis=1)) * size + position
+        offset = objective.rows.targets.offset
+        offset = [None] * number if offset is None else _by_batches(offset[rows], number)
         if number == 1:
-            return [Batch(X, weights, Q[0], true, rows)]
+            return [Batch(X, weights, Q[0], true, rows, offset[0])]
         edges = [slice(i, i + size) for i in range(0, len(rows), size)]
-        return [Batch(X[i], weights[i], q, true[i], rows[i]) for i, q in zip(edges, Q, strict=True)]
+        return [
+            Batch(X[i], weights[i], q, true[i], rows[i], o)
+            for i, q, o in zip(edges, Q, offset, strict=True)
+        ]
 
     def _weighted_targets(self, y, weights, number):
         """``weights_i q_ik`` of a chunk, (number, K, m), from codes or probabilities."""
         K, size = self._objective.n_classes, len(weights) // number
         if y.ndim == 2:
-            Q = y * weights[:, np.newaxis]
-            return np.ascontiguousarray(Q.reshape(number, size, K).transpose(0, 2, 1))
+            return _by_batches(y * weights[:, np.newaxis], number)
         eps = self._objective.rows.targets.smoothing
         Q = np.empty((number, K, size), dtype=weights.dtype)
         Q[:] = (eps / K * weights).reshape(number, 1, size)
@@ -194,3 +202,8 @@ class Batches:
         """``s_i / (m mean(s))``; the objective's s sum to one."""
         objective = self._objective
         return objective.rows.weights[rows] * objective.dtype.type(objective.n_samples / size)
+
+
+def _by_batches(A, number):
+    """Numbers of rows (n, K), cut into batches: (number, K, n / number)."""
+    return np.ascontiguousarray(A.reshape(number, -1, A.shape[1]).transpose(0, 2, 1))

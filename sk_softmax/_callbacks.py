@@ -84,14 +84,16 @@ class FitTask:
         May have callbacks.
     name : str
         Of the method.
-    X, y, sample_weight
+    X, y
         As they were given to the method.
+    metadata : dict
+        What else was given, by name.
     max_subtasks : int
         The number of iterations at most.
     """
 
-    def __init__(self, estimator, name, X, y, sample_weight, max_subtasks=0):
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+    def __init__(self, estimator, name, X, y, metadata, max_subtasks=0):
+        metadata = {key: value for key, value in metadata.items() if value is not None} or None
         self._arguments = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         self._context = None
         if hasattr(estimator, "_skl_callbacks"):

@@ -148,7 +148,7 @@ def _squared_scores(sums, theta, total, power):
 
 
 def _add_squared_scores(M, block, Z, others, total, power, mean, scale, q):
-    residuals = softmax(Z) - block.targets.matrix(Z.dtype)
+    residuals = softmax(block.targets.logits(Z)) - block.targets.matrix(Z.dtype)
     scores = (residuals[others, np.newaxis] * block.columns(mean, scale)[:q]).reshape(
         len(others) * q, -1
     )
@@ -175,7 +175,7 @@ def _effects(block, W, b, dW, db):
     size = max(1, _CHUNK_SIZE // (len(W) * dW.shape[2]))
     for chunk in slices(slice(0, len(block.weights)), size=size):
         X, s = block.dense(chunk), block.weights[chunk]
-        P = softmax((X @ W.T + b).T)
+        P = softmax(block.targets[chunk].logits((X @ W.T + b).T))
         dz = X @ dW + db
         dP = P[:, :, np.newaxis] * (dz - np.einsum("kn,knm->nm", P, dz))
         slopes = W[:, np.newaxis] - P.T @ W

@@ -122,7 +122,7 @@ class Curvature:
         of the columns under c; and the curvature (p, p) about the means.
         """
         W, b = model = self.objective.unpack(theta)
-        if not W.any():  # all rows have the same probabilities
+        if not (W.any() or self.rows.has_offset):  # all rows have the same probabilities
             P = softmax(np.zeros((len(W), 1)) if b is None else b[:, np.newaxis])[:, 0]
             weight, residual = P * (1 - P), disagreement(P, self.rows.class_weight)
             total = weight.sum()

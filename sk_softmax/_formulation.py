@@ -35,7 +35,8 @@ def make_rows(estimator, data, threads):
     n_classes, y, smoothing = len(data.weighted), data.y, estimator.label_smoothing
     if y.ndim == 2:
         y, smoothing = (1 - smoothing) * y + smoothing / n_classes, 0.0
-    return as_rows(data.X, Targets(y, n_classes, smoothing), data.sample_weight, threads)
+    targets = Targets(y, n_classes, smoothing, data.offset)
+    return as_rows(data.X, targets, data.sample_weight, threads)
 
 
 def initial_theta(estimator, objective, data):

@@ -8,6 +8,7 @@ from scipy.special import entr
 from sk_softmax._coefficient_summary import CoefficientSummary, MarginalEffects
 from sk_softmax._covariance import FarFromMinimum, SingularHessian, average_effects, estimates
 from sk_softmax._formulation import make_objective, theta_of
+from sk_softmax._offsets import check_offset_like
 from sk_softmax._softmax_regression import SoftmaxRegression
 from sk_softmax._threads import RowThreads
 from sk_softmax._unwrap import names_of_columns, unwrap
@@ -24,6 +25,7 @@ def summary(
     weights="frequency",
     reference=None,
     symmetric=False,
+    offset=None,
 ):
     """Estimate standard errors of a fitted model's coefficients, with tests and intervals.
 
@@ -53,6 +55,8 @@ def summary(
     symmetric : bool, default=False
         Whether to compare every class with the mean of all instead, as `coef_` does for three
         classes or more.
+    offset : array-like of shape (n_samples, n_classes) or (n_samples,), default=None
+        The offset that it was fitted with, which the null model has too.
 
     Returns
     -------
@@ -118,10 +122,8 @@ def summary(
         raise ValueError("Either symmetric=True or a reference, not both.")
     kind = _covariance_type(model, covariance, weights)
 
-    def frequencies(objective, _):
-        return objective.rows.class_weight
-
-    data, found, shares = _estimated(model, X, y, sample_weight, kind, weights, names, frequencies)
+    rows = X, y, sample_weight, offset
+    data, found, shares = _estimated(model, rows, kind, weights, names, _frequencies)
     classes = model.classes_[data.weighted]
     coef, factor, labels, reference = _contrasts(found, classes, reference, symmetric)
     if model.fit_intercept:
@@ -138,7 +140,7 @@ def summary(
         n_rows=n_rows,
         df=found.df,
         log_likelihood=-n_rows * found.loss,
-        log_likelihood_null=-n_rows * float(entr(shares).sum()),
+        log_likelihood_null=-n_rows * _null_loss(data, shares),
         C=float(model.C),
         covariance_type=kind,
         weights=weights,
@@ -146,7 +148,7 @@ def summary(
 
 
 def average_marginal_effects(
-    estimator, X, y, sample_weight=None, *, covariance="auto", weights="frequency"
+    estimator, X, y, sample_weight=None, *, covariance="auto", weights="frequency", offset=None
 ):
     """Estimate by how much features change probabilities, at the mean over the rows.
 
@@ -156,7 +158,7 @@ def average_marginal_effects(
 
     Parameters
     ----------
-    estimator, X, y, sample_weight, covariance, weights
+    estimator, X, y, sample_weight, covariance, weights, offset
         As for :func:`summary`.
 
     Returns
@@ -196,9 +198,8 @@ def average_marginal_effects(
     """
     model, X, names = _model_and_columns(estimator, X)
     kind = _covariance_type(model, covariance, weights)
-    data, found, (effect, factor) = _estimated(
-        model, X, y, sample_weight, kind, weights, names, average_effects
-    )
+    rows = X, y, sample_weight, offset
+    data, found, (effect, factor) = _estimated(model, rows, kind, weights, names, average_effects)
     return MarginalEffects(
         labels=model.classes_[data.weighted],
         names=np.array(names, dtype=object),
@@ -268,9 +269,11 @@ def _check_likelihood(model):
         )
 
 
-def _estimated(model, X, y, sample_weight, kind, weights, names, more):
+def _estimated(model, rows, kind, weights, names, more):
     """The data, their `Estimates`, and what ``more(objective, estimates)`` makes of these."""
-    data = check_summary_data(model, X, y, sample_weight)
+    *_, offset = rows
+    check_offset_like(offset, getattr(model, "_has_offset", False))
+    data = check_summary_data(model, *rows)
     total = float(data.sample_weight.sum())
     power = None if kind == "hessian" else {"frequency": 1, "sampling": 2}[weights]
     with RowThreads(model.n_jobs) as threads, np.errstate(over="ignore", invalid="ignore"):
@@ -283,6 +286,20 @@ def _estimated(model, X, y, sample_weight, kind, weights, names, more):
         except FarFromMinimum as error:
             raise ValueError(_not_fitted(error.distance)) from error
         return data, found, more(objective, found)
+
+
+def _frequencies(objective, _):
+    """The share of each class, (K,)."""
+    return objective.rows.class_weight
+
+
+def _null_loss(data, shares):
+    """The mean loss of intercepts alone, which without an offset are those of the frequencies."""
+    if data.offset is None:
+        return float(entr(shares).sum())
+    null = SoftmaxRegression(C=np.inf)
+    constant = np.zeros((len(data.y), 1))
+    return null.fit(constant, data.y, data.sample_weight, offset=data.offset).loss_
 
 
 def _slack(model, total):

@@ -1,7 +1,8 @@
 """What the logits of one block of rows yield: kernels of sums over rows.
 
-Each takes a `Block` and its logits Z (K, m), which it may overwrite, and returns a tuple of
-numbers; or, for `Rows.moments` and `Rows.drawn_grams`, weights (r, m) of the rows and such a tuple.
+Each takes a `Block` and what a model makes of it, logits Z (K, m) without the offset, which it may
+overwrite, and returns a tuple of numbers; or, for `Rows.moments` and `Rows.drawn_grams`, weights
+(r, m) of the rows and such a tuple.
 """
 
 import numpy as np
@@ -12,20 +13,26 @@ from sk_softmax._softmax import cross_entropy, softmax
 def residuals(block, Z, keeps_logits=False):
     """Turn Z into ``s (p - q)``; the loss, the weight of rows that are right, and Z if kept."""
     kept = [Z.copy()] if keeps_logits else []
-    targets = block.targets
-    return (*cross_entropy(Z, targets.y, block.weights, targets.smoothing), kept)
+    return (*loss_and_accuracy(block, Z), kept)
 
 
 def loss_and_accuracy(block, Z):
-    """The loss and the weight of the rows that are right."""
+    """The loss and the weight of the rows that are right; turns Z into ``s (p - q)``."""
     targets = block.targets
+    if targets.offset is not None:
+        Z += targets.offset.T
     return cross_entropy(Z, targets.y, block.weights, targets.smoothing)
+
+
+def mean_offset(block):
+    """The weighted sum of the offsets, (K,)."""
+    return ((block.weights @ block.targets.offset).astype(np.float64),)
 
 
 def hessian_product(block, Z):
     """Turn Z, logits of a model and of a step, into ``s (diag(p) - p p')`` times the latter."""
     K = block.targets.n_classes
-    P, D = softmax(Z[:K]), Z[K:]
+    P, D = softmax(block.targets.logits(Z[:K])), Z[K:]
     D -= np.einsum("km,km->m", P, D)
     np.multiply(P, D, out=Z[:K])
     Z[:K] *= block.weights
@@ -47,7 +54,7 @@ def margins(block, Z):
 
 def class_curvature(block, Z):
     """c_ik (K, m), and the sums that `Moments` call `weight` and `residual`."""
-    P, s = softmax(Z), block.weights
+    P, s = softmax(block.targets.logits(Z)), block.weights
     residual = disagreement(P, block.targets.matrix(P.dtype)) @ s.astype(np.float64)
     P *= (1 - P) * s
     return P, (P.sum(axis=1, dtype=np.float64), residual)
@@ -61,7 +68,7 @@ def pooled_curvature(block, Z):
 
 def pair_curvature(block, Z, first, second):
     """``s_i p_ik p_il`` for pairs of classes k, l, (pairs, m)."""
-    P = softmax(Z)
+    P = softmax(block.targets.logits(Z))
     C = P[first] * P[second]
     C *= block.weights
     return C

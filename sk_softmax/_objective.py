@@ -14,10 +14,11 @@ lam        scalar          1 / (C S), S the sum of the weights as given
 G          (K, p + 1)      gradient of f, laid out as theta
 =========  ==============  ====================================================
 
-    f(theta) = sum_i s_i H(q_i, softmax(W x_i + b)) + lam/2 ||W||^2
+    f(theta) = sum_i s_i H(q_i, softmax(W x_i + b + o_i)) + lam/2 ||W||^2
 
 q_i is the label, one-hot or smoothed, ``(1 - eps) onehot + eps / K``, or the row of
-probabilities that was given; H the cross-entropy; the intercept is not penalised. Times
+probabilities that was given; o_i the offset of the row, zero as a rule; H the cross-entropy; the
+intercept is not penalised. Times
 ``C S`` this is scikit-learn's LogisticRegression objective. Its gradient is
 
     G_W = (P - Q) diag(s) X + lam W,    G_b = (P - Q) s.
@@ -28,7 +29,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sk_softmax._kernels import hessian_product, logit_range, loss_and_accuracy, margins, residuals
+from sk_softmax._kernels import (
+    hessian_product,
+    logit_range,
+    loss_and_accuracy,
+    margins,
+    mean_offset,
+    residuals,
+)
 from sk_softmax._rows import largest
 from sk_softmax._softmax import log_softmax
 
@@ -103,11 +111,15 @@ class Objective:
     def null_model(self):
         """The flat theta that knows the class frequencies alone, and f there.
 
-        Without an intercept it does not even know these.
+        Without an intercept it does not even know these. With an offset it is near the best one.
         """
         b = self.log_priors() if self.fit_intercept else np.zeros(self.n_classes)
+        if self.fit_intercept and self.rows.has_offset:
+            b -= self.rows.reduce(mean_offset)[0]
         b -= b.mean()
         theta = self.pack(np.zeros((self.n_classes, self.n_features)), b)
+        if self.rows.has_offset:
+            return theta, self.loss(theta)[0]
         log_P = log_softmax(b[:, np.newaxis])[:, 0]
         return theta, -float(self.rows.class_weight @ log_P)
 
@@ -124,9 +136,10 @@ class Objective:
 
         Without a penalty it is if some theta gives every row's own class a probability above
         one half, for multiples of that theta then bring f to zero. One row below it would
-        alone contribute s_i log 2. A table of targets may hold rows that keep f above zero.
+        alone contribute s_i log 2. A table of targets may hold rows that keep f above zero, and
+        an offset may be what makes probabilities large.
         """
-        one_label = self.may_be_separated and self.rows.are_one_hot
+        one_label = self.may_be_separated and self.rows.are_one_hot and not self.rows.has_offset
         return one_label and value < self.rows.smallest_weight * np.log(2)
 
     def gains_along(self, step):

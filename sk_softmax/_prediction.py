@@ -4,6 +4,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
+from sk_softmax._offsets import centred_scores, check_offset, check_offset_like
 from sk_softmax._softmax import log_softmax, softmax
 from sk_softmax._validation import check_data
 
@@ -11,70 +12,78 @@ from sk_softmax._validation import check_data
 class SoftmaxPredictionMixin:
     """Predictions from `classes_`, `coef_` and `intercept_`."""
 
-    def decision_function(self, X):
+    def decision_function(self, X, *, offset=None):
         """Logits: signed scores of each class.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows.
+        offset : array-like of shape (n_samples, n_classes) or (n_samples,), default=None
+            As for `fit`: added to the scores. Needed where `fit` had one.
 
         Returns
         -------
         scores : ndarray of shape (n_samples, n_classes) or (n_samples,)
-            ``X @ coef_.T + intercept_``. With two classes one number for each row, the log
+            ``X @ coef_.T + intercept_ + offset``. With two classes one number for each row, the log
             odds of ``classes_[1]``. In a row that overflows, the differences of the scores to
             the largest one, no larger than fit into a float.
         """
-        scores = self._scores(X)
+        scores = self._scores(X, offset)
         return scores.ravel() if len(self.classes_) == 2 else scores
 
-    def predict(self, X):
+    def predict(self, X, *, offset=None):
         """Most probable labels.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows.
+        offset : array-like of shape (n_samples, n_classes) or (n_samples,), default=None
+            As for `fit`: added to the scores. Needed where `fit` had one.
 
         Returns
         -------
         labels : ndarray of shape (n_samples,)
             Members of `classes_`.
         """
-        scores = self.decision_function(X)
+        scores = self.decision_function(X, offset=offset)
         codes = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
         return self.classes_[codes]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X, *, offset=None):
         """Probabilities of the classes.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows.
+        offset : array-like of shape (n_samples, n_classes) or (n_samples,), default=None
+            As for `fit`: added to the scores. Needed where `fit` had one.
 
         Returns
         -------
         P : ndarray of shape (n_samples, n_classes)
             Columns in the order of `classes_`; each row sums to one.
         """
-        return np.ascontiguousarray(softmax(self._logits(X)).T)
+        return np.ascontiguousarray(softmax(self._logits(X, offset)).T)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X, *, offset=None):
         """Logarithms of the probabilities, finite where the probability underflows.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows.
+        offset : array-like of shape (n_samples, n_classes) or (n_samples,), default=None
+            As for `fit`: added to the scores. Needed where `fit` had one.
 
         Returns
         -------
         log_P : ndarray of shape (n_samples, n_classes)
             Columns in the order of `classes_`.
         """
-        return np.ascontiguousarray(log_softmax(self._logits(X)).T)
+        return np.ascontiguousarray(log_softmax(self._logits(X, offset)).T)
 
     def sparsify(self):
         """Convert `coef_` to a sparse matrix, which takes less memory if most of it is zero.
@@ -111,15 +120,18 @@ class SoftmaxPredictionMixin:
             self.coef_ = self.coef_.toarray()
         return self
 
-    def _logits(self, X):
+    def _logits(self, X, offset):
         """Logits of all classes, (n_classes, n_samples)."""
-        scores = self.decision_function(X)
+        scores = self.decision_function(X, offset=offset)
         return np.stack([np.zeros_like(scores), scores]) if scores.ndim == 1 else scores.T
 
-    def _scores(self, X):
+    def _scores(self, X, offset):
         """Scores (n_samples, n_classes), or (n_samples, 1), without NaN or infinity."""
         check_is_fitted(self)
+        check_offset_like(offset, getattr(self, "_has_offset", False))
         X, W, b = check_data(self, X), self.coef_, self.intercept_
+        if offset is not None:
+            b = b + centred_scores(check_offset(offset, X, self.classes_)).astype(b.dtype)
         with np.errstate(over="ignore", invalid="ignore"):
             products = X @ W.T
             scores = (products.toarray() if sparse.issparse(products) else products) + b
@@ -127,6 +139,7 @@ class SoftmaxPredictionMixin:
         if scores.max() <= largest and scores.min() >= -largest:
             return scores
         overflows = ~(np.abs(scores) <= largest).all(axis=1)
+        b = b if offset is None else b[overflows]
         scores[overflows] = _overflowing_scores(X[overflows], W, b)
         return scores
 

@@ -28,6 +28,7 @@ from sk_softmax._formulation import (
     make_objective,
     make_rows,
 )
+from sk_softmax._offsets import check_offset_like
 from sk_softmax._prediction import SoftmaxPredictionMixin
 from sk_softmax._solvers import (
     SCHEDULES,
@@ -99,13 +100,13 @@ class SoftmaxRegression(
 
     .. math::
 
-        C \sum_i s_i \, H\bigl(q_i, \operatorname{softmax}(W x_i + b)\bigr)
+        C \sum_i s_i \, H\bigl(q_i, \operatorname{softmax}(W x_i + b + o_i)\bigr)
         + \tfrac{1}{2} \lVert W \rVert^2
 
-    with H the cross-entropy, :math:`q_i` the one-hot label of row i and :math:`s_i` its
-    weight times that of its class. This is the objective of scikit-learn's
-    :class:`~sklearn.linear_model.LogisticRegression`, for any number of classes: with two
-    there is one weight vector, and the model is the sigmoid's.
+    with H the cross-entropy, :math:`q_i` the one-hot label of row i, :math:`s_i` its weight
+    times that of its class, and :math:`o_i` its offset, zero unless `fit` is given one. This is
+    the objective of scikit-learn's :class:`~sklearn.linear_model.LogisticRegression`, for any
+    number of classes: with two there is one weight vector, and the model is the sigmoid's.
 
     Parameters
     ----------
@@ -349,7 +350,18 @@ class SoftmaxRegression(
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        offset=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        offset_val=None,
+    ):
         """Fit the model.
 
         A fit that fails or is interrupted leaves the estimator as it was.
@@ -366,8 +378,11 @@ class SoftmaxRegression(
             names of the columns of a data frame, otherwise ``0 .. n_classes - 1``.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, not negative. A weight of k is k repetitions, zero leaves the row out.
-        X_val, y_val, sample_weight_val : array-like, default=None
-            Rows held out of the fit, as X, y and sample_weight. `history_` has the loss and
+        offset : array-like of shape (n_samples, n_classes) or (n_samples,), default=None
+            Numbers that are added to the logits, columns as in `classes_`; for two classes also one
+            for each row, added to the log odds of ``classes_[1]``.
+        X_val, y_val, sample_weight_val, offset_val : array-like, default=None
+            Rows held out of the fit, as X, y, sample_weight and offset. `history_` has the loss and
             accuracy on them, and `early_stopping` goes by them.
 
         Returns
@@ -394,7 +409,8 @@ class SoftmaxRegression(
             weight is on one class.
         """
         fitted = copy.copy(self)
-        warning = fitted._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        held_out = X_val, y_val, sample_weight_val, offset_val
+        warning = fitted._fit(X, y, sample_weight, offset, held_out)
         unused = fitted._set_of_sgd()
         if unused and fitted.solver_ != "sgd":
             warnings.warn(
@@ -419,7 +435,7 @@ class SoftmaxRegression(
 
     @available_if(_can_stream)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(self, X, y, classes=None, sample_weight=None, *, offset=None):
         """Go through some rows once, after all that were seen before.
 
         One epoch of "sgd" on these rows, whatever `solver` says. It goes on from the rows of
@@ -444,6 +460,8 @@ class SoftmaxRegression(
             `classes` names them, and may be given again.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, not negative.
+        offset : array-like of shape (n_samples, n_classes) or (n_samples,), default=None
+            As for `fit`. Needed where `fit` or a call before had one.
 
         Returns
         -------
@@ -468,18 +486,21 @@ class SoftmaxRegression(
             that are sorted by class.
         """
         fitted = copy.copy(self)
-        if fitted._partial_fit(X, y, classes, sample_weight):
+        if fitted._partial_fit(X, y, classes, sample_weight, offset):
             warnings.warn(_SORTED, UserWarning, stacklevel=3)
         self.__dict__ = fitted.__dict__
         return self
 
     @with_callbacks
-    def _partial_fit(self, X, y, classes, sample_weight):
+    def _partial_fit(self, X, y, classes, sample_weight, offset):
         """`partial_fit`, on an object of its own; whether rows seem to be sorted by class."""
         self._validate_params()  # which scikit-learn leaves out once a model is fitted
         first = not hasattr(self, "n_features_in_")
         classes = classes_of_call(self, classes)
-        data = check_stream_data(self, X, y, sample_weight, self.class_weight, classes, first=first)
+        check_offset_like(offset, getattr(self, "_has_offset", False))
+        data = check_stream_data(
+            self, X, y, sample_weight, self.class_weight, classes, offset, first=first
+        )
         check_coefficients(self, data)
         weight = data.sample_weight.sum()
         if weight == 0:
@@ -487,7 +508,8 @@ class SoftmaxRegression(
         total = weight + getattr(self, "_weight_seen", 0.0)
         stream = self._stream_so_far()
         seen = None if stream is None else stream.class_weight
-        task = FitTask(self, "partial_fit", X, y, sample_weight)
+        metadata = {"sample_weight": sample_weight, "offset": offset}
+        task = FitTask(self, "partial_fit", X, y, metadata)
         with RowThreads(self.n_jobs) as threads:
             objective = make_objective(self, data, threads, total)
             self.solver_ = "sgd"
@@ -502,6 +524,7 @@ class SoftmaxRegression(
         found = coefficients(objective, stream.state.solution(), data, stream.columns)
         vars(self).update(found)
         self._stream, self._weight_seen = stream.as_dict(), total
+        self._has_offset = offset is not None
         self.loss_, self.converged_, self.stop_reason_ = loss, False, "partial_fit"
         self.n_iter_ = np.array([stream.state.n_epochs], dtype=np.int32)
         task.end(found)
@@ -515,10 +538,10 @@ class SoftmaxRegression(
         return Stream(None, None, fitted=fitted) if fitted else None
 
     @with_callbacks
-    def _fit(self, X, y, sample_weight, X_val, y_val, sample_weight_val):
+    def _fit(self, X, y, sample_weight, offset, held_out):
         """`fit`, on an object of its own; the warning that is due, or None."""
-        data = check_training_data(self, X, y, sample_weight, self.class_weight)
-        held_out = check_held_out_data(self, X_val, y_val, sample_weight_val, data)
+        data = check_training_data(self, X, y, sample_weight, self.class_weight, offset)
+        held_out = check_held_out_data(self, *held_out, data)
         if held_out is None and self.early_stopping and len(data.weighted) > 1:
             data, held_out = self._hold_out(data)
         with RowThreads(self.n_jobs) as threads:
@@ -527,7 +550,8 @@ class SoftmaxRegression(
             solver = self._make_solver(objective)
             validation = held_out and self._make_validation(held_out, objective)
             max_iter = solver.max_iter or solver.default_max_iter
-            task = FitTask(self, "fit", X, y, sample_weight, max_subtasks=max_iter)
+            metadata = {"sample_weight": sample_weight, "offset": offset}
+            task = FitTask(self, "fit", X, y, metadata, max_subtasks=max_iter)
 
             def tell_callbacks(theta):
                 return task.iteration(lambda: coefficients(objective, theta(), data))
@@ -545,7 +569,7 @@ class SoftmaxRegression(
             raise ValueError(self._complaint(result))
         found = coefficients(objective, result.theta, data)
         vars(self).update(found)
-        self._weight_seen = data.sample_weight.sum()
+        self._weight_seen, self._has_offset = data.sample_weight.sum(), offset is not None
         self._stream = stream.as_dict()
         self.loss_ = result.value
         self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
@@ -627,7 +651,7 @@ class SoftmaxRegression(
         rate = f" with learning_rate={self.learning_rate:g}" if given else ""
         return f"The solver {self.solver_!r}{rate} {reason}."
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X, y, sample_weight=None, *, offset=None):
         """Return the mean accuracy on rows with labels.
 
         Parameters
@@ -639,6 +663,8 @@ class SoftmaxRegression(
             :func:`neg_soft_log_loss`.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights.
+        offset : array-like of shape (n_samples, n_classes) or (n_samples,), default=None
+            As for `fit`.
 
         Returns
         -------
@@ -657,7 +683,9 @@ class SoftmaxRegression(
                 "scoring=sk_softmax.neg_soft_log_loss to searches and cross-validation, or call "
                 "them: sk_softmax.soft_accuracy(model, X, y)."
             )
-        return super().score(X, y, sample_weight)
+        from sklearn.metrics import accuracy_score  # which takes long to import
+
+        return float(accuracy_score(y, self.predict(X, offset=offset), sample_weight=sample_weight))
 
     def set_params(self, **params):
         """Set parameters.

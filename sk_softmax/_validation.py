@@ -19,6 +19,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from sk_softmax._classes import check_classes, codes_among, modelled
+from sk_softmax._offsets import check_offset, check_offset_like
 from sk_softmax._rows._products import rows_view
 
 _FLOATS = (np.float64, np.float32)
@@ -31,7 +32,8 @@ class TrainingData:
     """Rows that have weight, as the objective wants them.
 
     `classes` are all the labels seen, `weighted` the indices of those with weight, and `y`
-    codes into ``classes[weighted]``, or their probabilities.
+    codes into ``classes[weighted]``, or their probabilities. `offset` is of shape
+    (n, len(weighted)), or None.
     """
 
     X: np.ndarray | sparse.csr_array
@@ -39,9 +41,10 @@ class TrainingData:
     sample_weight: np.ndarray
     classes: np.ndarray
     weighted: np.ndarray
+    offset: np.ndarray | None = None
 
 
-def check_training_data(estimator, X, y, sample_weight, class_weight):
+def check_training_data(estimator, X, y, sample_weight, class_weight, offset=None):
     """Validate what `fit` was given and drop the rows whose weight is zero.
 
     Sets `n_features_in_` and `feature_names_in_` on `estimator`. Class weights are folded
@@ -64,20 +67,25 @@ def check_training_data(estimator, X, y, sample_weight, class_weight):
             "SoftmaxRegression needs classes with positive weight (sample_weight times "
             "class_weight) in y; the data contain no class that has any."
         )
-    y = np.searchsorted(weighted, y) if y.ndim == 1 else np.ascontiguousarray(y[:, weighted])
-    return _with_weight(X, y, sample_weight, classes, weighted)
+    data = _with_weight(X, y, sample_weight, classes, check_offset(offset, X, classes))
+    return _of_classes(data, weighted)
 
 
-def check_held_out_data(estimator, X, y, sample_weight, training):
-    """Validate X_val, y_val and sample_weight_val against the `TrainingData`; None without any."""
-    if X is None and y is None and sample_weight is None:
+def check_held_out_data(estimator, X, y, sample_weight, offset, training):
+    """Validate X_val, y_val and the rest against the `TrainingData`; None without any."""
+    if X is None and y is None and sample_weight is None and offset is None:
         return None
     if X is None or y is None:
-        raise ValueError("X_val and y_val must be passed together; sample_weight_val needs both.")
+        raise ValueError(
+            "X_val and y_val must be passed together; sample_weight_val and offset_val need both."
+        )
+    check_offset_like(offset, training.offset is not None, "offset_val")
+    if training.offset is None and offset is not None:
+        raise ValueError("offset_val needs an offset of the training rows, too.")
     known = training.classes[training.weighted]
     with _errors_about_held_out_data():
         data = check_stream_data(
-            estimator, X, y, sample_weight, None, training.classes, first=False
+            estimator, X, y, sample_weight, None, training.classes, offset, first=False
         )
     totals = _class_totals(data.y, data.sample_weight, len(training.classes))
     unknown = np.setdiff1d(training.classes[totals > 0], known)
@@ -86,9 +94,7 @@ def check_held_out_data(estimator, X, y, sample_weight, training):
             f"y_val contains classes without weight in y: {unknown[:10]}. Their probability is "
             "zero: set label_smoothing to make it positive, or leave these rows out."
         )
-    y = data.y
-    y = np.searchsorted(training.weighted, y) if y.ndim == 1 else y[:, training.weighted]
-    return replace(data, y=y, weighted=training.weighted)
+    return _of_classes(data, training.weighted)
 
 
 @contextmanager
@@ -97,9 +103,9 @@ def _errors_about_held_out_data():
     try:
         yield
     except (TypeError, ValueError) as error:
-        message = re.sub(r"\b(X|y|sample_weight)\b(?! in fit)", r"\1_val", str(error))
-        if not re.search("(X|y|sample_weight)_val", message):
-            message = f"X_val, y_val or sample_weight_val: {message}"
+        message = re.sub(r"\b(X|y|sample_weight|offset)\b(?! in fit)", r"\1_val", str(error))
+        if not re.search("(X|y|sample_weight|offset)_val", message):
+            message = f"X_val, y_val, sample_weight_val or offset_val: {message}"
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(message) from error
 
@@ -112,12 +118,13 @@ def hold_out(training, held_out):
             X=training.X[rows],
             y=training.y[rows],
             sample_weight=training.sample_weight[rows],
+            offset=None if training.offset is None else training.offset[rows],
         )
         for rows in (~held_out, held_out)
     )
 
 
-def check_stream_data(estimator, X, y, sample_weight, class_weight, classes, *, first):
+def check_stream_data(estimator, X, y, sample_weight, class_weight, classes, offset=None, *, first):
     """Validate what `partial_fit` was given; y are codes into `classes`, or probabilities.
 
     `classes` are those of all calls, sorted; at the first, the names of the features are set
@@ -126,21 +133,19 @@ def check_stream_data(estimator, X, y, sample_weight, class_weight, classes, *, 
     X, y, seen = _check_rows(estimator, X, y, sample_weight, reset=first)
     y = codes_among(y, seen, classes)
     sample_weight = _check_weights(X, y, sample_weight, class_weight, classes)
-    return _with_weight(X, y, sample_weight, classes, np.arange(len(classes)))
+    return _with_weight(X, y, sample_weight, classes, check_offset(offset, X, classes))
 
 
-def check_summary_data(estimator, X, y, sample_weight):
+def check_summary_data(estimator, X, y, sample_weight, offset=None):
     """Validate the rows that a model was fitted to; y are of its classes that have weight."""
     classes = estimator.classes_
     data = check_stream_data(
-        estimator, X, y, sample_weight, estimator.class_weight, classes, first=False
+        estimator, X, y, sample_weight, estimator.class_weight, classes, offset, first=False
     )
     weighted = modelled(estimator, _class_totals(data.y, data.sample_weight, len(classes)))
     if len(weighted) < 2:
         raise ValueError(f"At least 2 classes must have weight in y; {len(weighted)} has.")
-    y = data.y
-    y = np.searchsorted(weighted, y) if y.ndim == 1 else np.ascontiguousarray(y[:, weighted])
-    return replace(data, y=y, weighted=weighted)
+    return _of_classes(data, weighted)
 
 
 def check_targets(X, y, sample_weight, classes):
@@ -268,7 +273,15 @@ def _check_weights(X, y, sample_weight, class_weight, classes):
     return sample_weight
 
 
-def _with_weight(X, y, sample_weight, classes, weighted):
+def _of_classes(data, weighted):
+    """`TrainingData` of all classes, restricted to some by index."""
+    y, offset = data.y, data.offset
+    y = np.searchsorted(weighted, y) if y.ndim == 1 else np.ascontiguousarray(y[:, weighted])
+    offset = None if offset is None else offset[:, weighted]
+    return replace(data, y=y, offset=offset, weighted=weighted)
+
+
+def _with_weight(X, y, sample_weight, classes, offset):
     """`TrainingData` of the rows that have weight, without duplicates among stored values."""
     with np.errstate(over="ignore"):
         if not np.isfinite(sample_weight.sum()):
@@ -278,12 +291,13 @@ def _with_weight(X, y, sample_weight, classes, weighted):
     counts = sample_weight > 0
     if not counts.all():
         X, y, sample_weight = X[counts], y[counts], sample_weight[counts]
+        offset = None if offset is None else offset[counts]
     if sparse.issparse(X):
         X = rows_view(X, slice(0, X.shape[0]))  # which finds out anew whether it has duplicates
         if not X.has_canonical_format:
             X = X.copy()  # the caller's matrix stays as it is
             X.sum_duplicates()
-    return TrainingData(X, y, sample_weight, classes, weighted)
+    return TrainingData(X, y, sample_weight, classes, np.arange(len(classes)), offset)
 
 
 def _is_soft(y):

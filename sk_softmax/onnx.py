@@ -25,7 +25,8 @@ def register():
     Raises
     ------
     ImportError
-        If skl2onnx is not installed.
+        If skl2onnx is not installed. The conversion itself raises ValueError for a model that was
+        fitted with an offset.
 
     Examples
     --------
@@ -61,6 +62,11 @@ def _convert(scope, operator, container):
     from skl2onnx.proto import onnx_proto
 
     model, (given,) = operator.raw_operator, operator.inputs
+    if getattr(model, "_has_offset", False):
+        raise ValueError(
+            "The model was fitted with an offset, which is no input of the graph: without it, "
+            "probabilities would be others. Export a model fitted without an offset."
+        )
     label, output = (variable.full_name for variable in operator.outputs)
     types = onnx_proto.TensorProto
     is_float = isinstance(given.type, (FloatTensorType, DoubleTensorType))

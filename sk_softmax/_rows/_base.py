@@ -47,6 +47,8 @@ class Rows(Protocol):
         Whether all targets are.
     have_zeros : bool
         Whether a class has no probability in some target.
+    has_offset : bool
+        Whether the targets have one: kernels add it to the logits of a model.
     are_centred : bool
         Whether blocks subtract a center from their rows, which sparse ones do not.
     keeps_logits : bool
@@ -67,6 +69,7 @@ class Rows(Protocol):
     smallest_weight: float
     are_one_hot: bool
     have_zeros: bool
+    has_offset: bool
     are_centred: bool
     keeps_logits: bool
 

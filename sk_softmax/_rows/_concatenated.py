@@ -33,6 +33,7 @@ class ConcatenatedRows:
         self.coef_dtype = np.result_type(*(part.coef_dtype for part in parts))
         self.are_centred = all(part.are_centred for part in parts)
         self.have_zeros = any(part.have_zeros for part in parts)
+        self.has_offset = any(part.has_offset for part in parts)
         self.are_one_hot = all(part.are_one_hot for part in parts)
 
     @cached_property

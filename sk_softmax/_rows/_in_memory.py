@@ -83,6 +83,11 @@ class InMemoryRows:
         """Share of each class in the targets, by weight, (K,)."""
         return self.targets.totals(self.weights)
 
+    @property
+    def has_offset(self):
+        """Whether rows have logits beside those of a model."""
+        return self.targets.offset is not None
+
     @cached_property
     def smallest_weight(self):
         """That of all rows."""

@@ -1,4 +1,7 @@
-"""What rows are to be: class codes, smoothed or not, or probabilities of the classes."""
+"""What rows are to be: class codes, smoothed or not, or probabilities of the classes.
+
+And what their logits have beside that of the model: an offset.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -16,21 +19,31 @@ class Targets:
     n_classes : int
     smoothing : float
         The share eps of the uniform distribution, with codes only: ``(1 - eps) onehot + eps / K``.
+    offset : ndarray of shape (m, K), default=None
+        What is added to the logits of a model.
     """
 
     y: np.ndarray
     n_classes: int
     smoothing: float = 0.0
+    offset: np.ndarray | None = None
 
     def __len__(self):
         return len(self.y)
 
     def __getitem__(self, rows):
-        return replace(self, y=self.y[rows])
+        offset = None if self.offset is None else self.offset[rows]
+        return replace(self, y=self.y[rows], offset=offset)
 
     def astype(self, dtype):
-        """The same targets, with probabilities in a dtype."""
-        return self if self.are_labels else replace(self, y=self.y.astype(dtype))
+        """The same targets, with probabilities and offsets in a dtype."""
+        y = self.y if self.are_labels else self.y.astype(dtype)
+        offset = None if self.offset is None else self.offset.astype(dtype)
+        return replace(self, y=y, offset=offset)
+
+    def logits(self, Z):
+        """Logits (K, m) of a model with the offset added, in another array if there is one."""
+        return Z if self.offset is None else Z + self.offset.T
 
     @property
     def are_labels(self):

@@ -92,7 +92,7 @@ def result_of(objective, run, n_iter, reason, tol):
 def loss_at(objective, theta):
     """f without its gradient; without a pass over the rows if they have the same probabilities."""
     W, b = objective.unpack(theta)
-    if not W.any():
+    if not (W.any() or objective.rows.has_offset):
         b = np.zeros(objective.n_classes) if b is None else b
         return -float(objective.rows.class_weight @ log_softmax(b))
     return 0.5 * objective.penalty.l2 * float(np.vdot(W, W)) + objective.loss(theta)[0]
@@ -100,6 +100,8 @@ def loss_at(objective, theta):
 
 def null_loss(objective):
     """f where coefficients are zero and intercepts those of the class frequencies."""
+    if objective.rows.has_offset:
+        return objective.null_model()[1]
     if not objective.fit_intercept:
         return np.log(objective.n_classes)
     return float(entr(objective.rows.class_weight).sum())

@@ -400,7 +400,8 @@ def _change(objective, before, after):
 def _rises(block, Z):
     """Sums of ``s_i d_i``, ``s_i^2 d_i^2`` and of gains, d_i what the loss rises by for a row."""
     K, s = block.targets.n_classes, block.weights
-    Q, log_P = block.targets.matrix(Z.dtype), log_softmax(Z[:K])
-    rises = np.einsum("km,km->m", Q, log_P - log_softmax(Z[K:]))
+    Q, logits = block.targets.matrix(Z.dtype), block.targets.logits
+    log_P = log_softmax(logits(Z[:K]))
+    rises = np.einsum("km,km->m", Q, log_P - log_softmax(logits(Z[K:])))
     gained = s @ (np.log(K) + np.einsum("km,km->m", Q, log_P))
     return float(s @ rises), float(np.square(s) @ np.square(rises)), float(gained)
