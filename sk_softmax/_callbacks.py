@@ -90,12 +90,17 @@ class FitTask:
         What else was given, by name.
     max_subtasks : int
         The number of iterations at most.
+
+    Attributes
+    ----------
+    attributes : dict or None
+        The fitted attributes at the beginning of the next iteration.
     """
 
     def __init__(self, estimator, name, X, y, metadata, max_subtasks=0):
         metadata = {key: value for key, value in metadata.items() if value is not None} or None
         self._arguments = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
-        self._context = None
+        self._context = self.attributes = None
         if hasattr(estimator, "_skl_callbacks"):
             self._context = estimator._init_callback_context(name, max_subtasks=max_subtasks)
             self._context.call_on_fit_task_begin(**self._arguments)
@@ -105,14 +110,13 @@ class FitTask:
         """Whether any callback follows the fit."""
         return self._context is not None
 
-    def iteration(self, get_attributes):
+    def iteration(self, attributes):
         """Tell that an iteration has led to some fitted attributes; whether to stop there."""
         # Begun only now: that there would be another iteration was not known before.
         subtask = self._context.subcontext("iteration")
-        subtask.call_on_fit_task_begin(**self._arguments)
-        return subtask.call_on_fit_task_end(
-            **self._arguments, reconstruction_attributes=get_attributes
-        )
+        before, self.attributes = self.attributes, attributes
+        subtask.call_on_fit_task_begin(**self._arguments, reconstruction_attributes=before)
+        return subtask.call_on_fit_task_end(**self._arguments, reconstruction_attributes=attributes)
 
     def end(self, attributes):
         """Tell that the fit has ended with some fitted attributes."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from sk_softmax._hessian import PairSums
 from sk_softmax._kernels import class_curvature, disagreement, pooled_curvature
-from sk_softmax._objective import NOT_FINITE, TOO_SMALL
+from sk_softmax._objective import NOT_FINITE, TOO_SMALL, OutOfRangeError
 from sk_softmax._rows import ColumnStatistics, add_weighted_grams, row_weights, varies
 from sk_softmax._softmax import softmax
 
@@ -58,7 +58,7 @@ class Curvature:
         """`ColumnStatistics` of the rows, whose squares neither overflow nor vanish."""
         statistics = ColumnStatistics.of(self.rows, self.objective.fit_intercept)
         if not np.isfinite(statistics.squares.sum()):
-            raise FloatingPointError(NOT_FINITE)
+            raise OutOfRangeError(NOT_FINITE)
         self._refuse_underflow(statistics)
         return statistics
 
@@ -76,7 +76,7 @@ class Curvature:
         center = statistics.center[columns].astype(np.float64)
         kernel = partial(varies, columns=columns, center=center, is_centred=self.rows.are_centred)
         if self.rows.reduce(kernel)[0].any():
-            raise FloatingPointError(TOO_SMALL)
+            raise OutOfRangeError(TOO_SMALL)
 
     @property
     def mean(self):
@@ -146,7 +146,7 @@ class Curvature:
     def _moments_of(self, weight, residual, total, first, second):
         """`Moments` from sums over centred rows, of c_ik, c_ik x_i and c_ik x_i^2."""
         if not np.isfinite(second.sum()):
-            raise FloatingPointError(NOT_FINITE)
+            raise OutOfRangeError(NOT_FINITE)
         if not self.objective.fit_intercept:
             return Moments(weight, residual, np.zeros_like(first), second.copy())
         total = total[:, np.newaxis]

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.linalg import get_lapack_funcs
 
-from sk_softmax._objective import NOT_FINITE
+from sk_softmax._objective import NOT_FINITE, OutOfRangeError
 from sk_softmax._rows import slices
 
 # Numbers in a factor from which its product with a vector is shared out to threads.
@@ -13,7 +13,7 @@ _THREADED_SIZE = 2**20
 def inverse_sqrt(diagonal):
     """``diagonal^-1/2``, and 0 where it is 0: what nothing depends on is left alone."""
     if not np.isfinite(diagonal.sum()):  # its inverse would be zero, and so would every step
-        raise FloatingPointError(NOT_FINITE)
+        raise OutOfRangeError(NOT_FINITE)
     positive = diagonal > 0
     return np.divide(1.0, np.sqrt(diagonal), out=np.zeros_like(diagonal), where=positive)
 

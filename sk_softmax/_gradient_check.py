@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from sk_softmax._formulation import make_objective
-from sk_softmax._objective import NOT_FINITE
+from sk_softmax._objective import NOT_FINITE, OutOfRangeError
 from sk_softmax._threads import RowThreads
 from sk_softmax._validation import check_training_data
 
@@ -68,7 +68,7 @@ def check_gradient(
 
     Raises
     ------
-    ValueError, FloatingPointError
+    ValueError
         As `SoftmaxRegression.fit` on the same data.
 
     Examples
@@ -100,7 +100,7 @@ def check_gradient(
             numeric[i] = (values[0] - values[1]) / (2 * epsilon)
     errors = np.abs(analytic - numeric)
     if not np.isfinite(errors).all():
-        raise FloatingPointError(NOT_FINITE)
+        raise OutOfRangeError(NOT_FINITE)
     return GradientCheck(float(errors.mean()), float(errors.max()), coordinates, analytic, numeric)
 
 

@@ -51,6 +51,10 @@ TOO_SMALL = (
 )
 
 
+class OutOfRangeError(ValueError, FloatingPointError):
+    """Values in X whose products overflow or vanish; with one of the two messages above."""
+
+
 class Evaluation(NamedTuple):
     """f and its flat gradient at some theta, and the weighted share of rows that it gets right.
 

@@ -120,6 +120,10 @@ class SoftmaxPredictionMixin:
             self.coef_ = self.coef_.toarray()
         return self
 
+    def __sklearn_is_fitted__(self):
+        """Whether there is a model, by `fit`, `partial_fit` or by hand."""
+        return hasattr(self, "coef_")
+
     def _logits(self, X, offset):
         """Logits of all classes, (n_classes, n_samples)."""
         scores = self.decision_function(X, offset=offset)

@@ -37,6 +37,7 @@ from sk_softmax._solvers import (
     StopReason,
     Stream,
     choose_solver,
+    planned_iterations,
 )
 from sk_softmax._threads import RowThreads
 from sk_softmax._validation import (
@@ -139,7 +140,8 @@ class SoftmaxRegression(
         left to fall, see also `converged_`. None to do `max_iter` iterations, or as many as
         floating point allows, without a warning.
     max_iter : int, default=None
-        Maximum number of iterations ("lbfgs") or epochs ("sgd"); None for 1000 and 100.
+        Maximum number of iterations ("lbfgs") or epochs ("sgd"); None for 1000 and 100. Zero for
+        the start: coefficients of zero and the class frequencies, or with `warm_start` the model.
     learning_rate : float or "auto", default="auto"
         Step size of "sgd". A float multiplies the gradient of the mean loss in the features
         as given; "auto" derives the step from the data, scales it feature by feature and
@@ -282,7 +284,7 @@ class SoftmaxRegression(
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
-        "max_iter": [Interval(Integral, 1, None, closed="left"), None],
+        "max_iter": [Interval(Integral, 0, None, closed="left"), None],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "schedule": [StrOptions({"auto", *SCHEDULES})],
@@ -394,10 +396,9 @@ class SoftmaxRegression(
         ------
         ValueError
             If the data cannot be used: wrong shapes, NaN or infinity, fewer than two classes,
-            no positive weight, labels that are not among `classes`; or if "sgd" diverges because
-            the learning rate is too large.
-        FloatingPointError
-            If squares of values in X overflow, or vanish where no penalty makes up for it.
+            no positive weight, labels that are not among `classes`; if squares of values in X
+            overflow, or vanish where no penalty makes up for it (the error is a FloatingPointError,
+            too); or if "sgd" diverges because the learning rate is too large.
 
         Warns
         -----
@@ -474,8 +475,6 @@ class SoftmaxRegression(
         ValueError
             As `fit`; if `classes` is missing at the first call or differs later; if y has a
             label that is not among them; if `coef_` or `intercept_` was set to another shape.
-        FloatingPointError
-            If squares of values in X overflow, or vanish where no penalty makes up for it.
         AttributeError
             If `class_weight` is "balanced": pass a dict.
 
@@ -549,12 +548,13 @@ class SoftmaxRegression(
             theta = initial_theta(self, objective, data)
             solver = self._make_solver(objective)
             validation = held_out and self._make_validation(held_out, objective)
-            max_iter = solver.max_iter or solver.default_max_iter
             metadata = {"sample_weight": sample_weight, "offset": offset}
-            task = FitTask(self, "fit", X, y, metadata, max_subtasks=max_iter)
+            task = FitTask(self, "fit", X, y, metadata, max_subtasks=planned_iterations(solver))
+            if task.is_followed:
+                task.attributes = coefficients(objective, theta, data)
 
             def tell_callbacks(theta):
-                return task.iteration(lambda: coefficients(objective, theta(), data))
+                return task.iteration(coefficients(objective, theta(), data))
 
             callback = tell_callbacks if task.is_followed else None
             recorder = IterationRecorder(solver.metrics, self.verbose, validation, callback)

@@ -730,7 +730,7 @@ BAD_PARAMETERS = {
     "classes": ["a", 2],
     "class_weight": ["uniform", [1, 2, 3]],
     "tol": [-1e-3, np.nan, "small"],
-    "max_iter": [0, -1, 1.5],
+    "max_iter": [-1, 1.5],
     "learning_rate": [0, -0.1, np.inf, np.nan, "fast"],
     "batch_size": [0, 1.5, "all"],
     "schedule": ["linear", None, 1],

@@ -241,3 +241,23 @@ def test_a_model_with_callbacks_can_be_pickled(callback):
     model = estimator("lbfgs").set_callbacks(Log()).fit(X, y)
     again = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+
+
+@solvers
+def test_an_iteration_begins_where_the_last_one_ended(callback, solver):
+    X, y = make_problem(0)
+
+    class Models(Log):
+        def on_fit_task_begin(self, estimator, context, *, fitted_estimator):
+            self._note(f"begin {context.task_name}")
+            if context.task_name == "iteration":
+                self.models.append(fitted_estimator)
+
+    log = Models()
+    start = estimator(solver, max_iter=0).fit(X, y)
+    estimator(solver).set_callbacks(log).fit(X, y)
+    P = [model.predict_proba(X) for model in log.models]  # begin, end, begin, end, ..., end of fit
+    np.testing.assert_array_equal(P[0], start.predict_proba(X))
+    for end, begin in zip(P[1:-1:2], P[2:-1:2], strict=False):
+        np.testing.assert_array_equal(end, begin)
+    assert (P[0] != P[1]).any()

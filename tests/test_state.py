@@ -6,10 +6,13 @@ import pickle
 import joblib
 import numpy as np
 import pytest
+import sklearn
 from reference import make_problem
 from sklearn.base import clone
 from sklearn.datasets import load_wine
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from sk_softmax import SoftmaxRegression
@@ -368,3 +371,42 @@ def test_silence_is_the_default(solver, capsys):
     estimator(solver).fit(*make_problem(0))
     captured = capsys.readouterr()
     assert captured.out == captured.err == ""
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
+def test_no_iterations_leave_the_start(solver):
+    """As of LogisticRegression: a model, and a warning. The start knows the class frequencies."""
+    X, y = make_problem(0)
+    s = np.linspace(1, 2, len(y))
+    model = SoftmaxRegression(solver, max_iter=0)
+    with pytest.warns(ConvergenceWarning, match="stopped after max_iter=0"):
+        model.fit(X, y, s)
+    assert model.n_iter_[0] == 0
+    assert not model.converged_
+    assert model.stop_reason_ == "max_iter"
+    assert not model.coef_.any()
+    frequencies = np.bincount(y, weights=s) / s.sum()
+    np.testing.assert_allclose(model.predict_proba(X), np.tile(frequencies, (len(X), 1)))
+    assert model.loss_ == pytest.approx(-frequencies @ np.log(frequencies))
+    assert all(len(column) == 0 for column in model.history_.values())
+    assert model.set_params(solver="sgd").partial_fit(X, y).coef_.any()
+
+
+def test_it_is_fitted_once_there_is_a_model():
+    model = SoftmaxRegression()
+    model.extra_ = 1
+    with pytest.raises(NotFittedError):
+        check_is_fitted(model)
+    model.classes_, model.coef_, model.intercept_ = np.arange(2), np.ones((1, 1)), np.zeros(1)
+    model.n_features_in_ = 1
+    check_is_fitted(model)
+    assert model.predict([[1.0]])[0] == 1
+
+
+def test_output_of_transformers_does_not_matter():
+    X, y = make_problem(0)
+    with sklearn.config_context(transform_output="pandas"):
+        model = make_pipeline(StandardScaler(), SoftmaxRegression()).fit(X, y)
+        assert type(model.predict_proba(X)) is np.ndarray
+        assert list(model[-1].feature_names_in_) == [f"x{j}" for j in range(4)]
+    assert not hasattr(SoftmaxRegression, "set_output")

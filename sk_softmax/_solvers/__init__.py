@@ -7,7 +7,7 @@ objective only through `value_and_gradient` and its kin, and nothing of scikit-l
 estimators.
 """
 
-from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
+from sk_softmax._solvers._base import IterationState, SolverResult, StopReason, planned_iterations
 from sk_softmax._solvers._lbfgs import LBFGS
 from sk_softmax._solvers._schedules import SCHEDULES
 from sk_softmax._solvers._sgd import SGD
@@ -21,6 +21,7 @@ __all__ = [
     "StopReason",
     "Stream",
     "choose_solver",
+    "planned_iterations",
 ]
 
 SOLVERS = {"lbfgs": LBFGS, "sgd": SGD}

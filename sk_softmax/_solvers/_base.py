@@ -21,6 +21,11 @@ class StopReason(StrEnum):
     EARLY_STOPPING = "early_stopping"
 
 
+def planned_iterations(solver):
+    """`max_iter` of a solver, or its default if that is None."""
+    return solver.default_max_iter if solver.max_iter is None else solver.max_iter
+
+
 @dataclass(slots=True)  # one is made in every iteration, and frozen ones take three times as long
 class IterationState:
     """One iteration (L-BFGS-B) or epoch (SGD), as `on_iteration` sees it.

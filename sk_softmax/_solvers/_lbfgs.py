@@ -16,7 +16,7 @@ import numpy as np
 
 from sk_softmax._curvature import Curvature
 from sk_softmax._preconditioner import CHEAP, DAMPING, WHOLE, PreconditionerCosts
-from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
+from sk_softmax._solvers._base import IterationState, SolverResult, StopReason, planned_iterations
 from sk_softmax._solvers._bound import (
     SETTLED,
     certificate_by_factor,
@@ -77,9 +77,8 @@ class LBFGS:
 
     def _minimize(self, objective, theta, on_iteration):
         """`minimize`, first in float32 where that is quicker."""
-        max_iter = self.default_max_iter if self.max_iter is None else self.max_iter
         working = _working_objective(objective)
-        run = _Run(objective, self.tol or 0.0, max_iter, on_iteration)
+        run = _Run(objective, self.tol or 0.0, planned_iterations(self), on_iteration)
         try:
             return run.minimize(theta, working)
         except FloatingPointError:

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 from scipy import sparse
 
-from sk_softmax._objective import NOT_FINITE, TOO_SMALL
+from sk_softmax._objective import NOT_FINITE, TOO_SMALL, OutOfRangeError
 
 # Evaluations of the objective that the sums of all pairs of columns may cost.
 _AFFORDABLE = 3
@@ -85,7 +85,7 @@ class RunningMoments:
         """These moments, if they and the squares of the means are finite."""
         squares = self.variance + self.total_mean**2
         if not (np.isfinite(squares.sum()) and np.isfinite(self.weight)):
-            raise FloatingPointError(NOT_FINITE)
+            raise OutOfRangeError(NOT_FINITE)
         return self
 
     def on(self, places, n_columns):
@@ -209,4 +209,4 @@ def _sums_of_stored(objective):
 def _refuse_underflow(objective, shift, squares):
     """Columns that vary, but whose squares vanish, would pass for constant ones."""
     if objective.penalty.l2 < _NEGLIGIBLE and (squares[shift != 0] < _NEGLIGIBLE).any():
-        raise FloatingPointError(TOO_SMALL)
+        raise OutOfRangeError(TOO_SMALL)

@@ -8,7 +8,7 @@ import numpy as np
 
 from sk_softmax._batches import Batches
 from sk_softmax._rows import CALL_WORK
-from sk_softmax._solvers._base import IterationState, StopReason
+from sk_softmax._solvers._base import IterationState, StopReason, planned_iterations
 from sk_softmax._solvers._descent import (
     DIVERGED,
     FLOAT32_OFFSET,
@@ -84,7 +84,7 @@ class SGD:
                 return self._minimize_held(held, objective, theta, on_iteration)
         run = self._prepare(objective, theta)
         run.on_batches = on_iteration
-        waited, reason = 0, StopReason.MAX_ITER
+        n_iter, waited, reason = 0, 0, StopReason.MAX_ITER
         for n_iter in range(1, run.max_iter + 1):
             best = run.best
             metrics = run.epoch()
@@ -166,7 +166,7 @@ class _Epochs:
     def __init__(self, options, objective, preconditioning, start_loss, state):
         self._options, self._objective = options, objective
         self._preconditioning, self._start_loss, self.best = preconditioning, start_loss, np.inf
-        self.max_iter = options.max_iter or options.default_max_iter
+        self.max_iter = planned_iterations(options)
         self.undone = self.diverged = False
         self.on_batches = None
         self._automatic = options.learning_rate == "auto"

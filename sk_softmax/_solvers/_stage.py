@@ -5,7 +5,7 @@ import math
 import numpy as np
 from scipy.optimize import minimize
 
-from sk_softmax._objective import NOT_FINITE
+from sk_softmax._objective import NOT_FINITE, OutOfRangeError
 from sk_softmax._solvers._gap import GapEstimate
 
 _EPS = np.finfo(np.float64).eps
@@ -201,7 +201,7 @@ class Stage:
         self.n_evaluations += 1
         evaluation = self.objective.evaluate(theta)
         if not math.isfinite(evaluation.value + evaluation.gradient.sum()):
-            raise FloatingPointError(NOT_FINITE)
+            raise OutOfRangeError(NOT_FINITE)
         return evaluation
 
     def _accept(self, intermediate_result):  # scipy asks for this name

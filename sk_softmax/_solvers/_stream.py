@@ -28,6 +28,7 @@ import numpy as np
 from sk_softmax._batches import Batches
 from sk_softmax._preconditioner import gauge_factor
 from sk_softmax._softmax import log_softmax
+from sk_softmax._solvers._base import planned_iterations
 from sk_softmax._solvers._descent import (
     AVERAGE_DEGREE,
     DIVERGED,
@@ -255,7 +256,7 @@ class _Pass:
     def _pace(self, state, share_of_rate):
         """The pace from a state on."""
         options, n_epochs = self._options, state.n_epochs
-        max_iter = options.max_iter or options.default_max_iter
+        max_iter = max(planned_iterations(options), 1)
         schedule = options.schedule
         if schedule == "auto":  # a stream has no last epoch
             schedule = "inverse_scaling" if self._automatic else "constant"
