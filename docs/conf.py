@@ -20,7 +20,7 @@ extensions = [
     "sphinx-mathjax-offline",
 ]
 # Tables of benchmarks are included by benchmarks/index.rst; examples go through the gallery.
-exclude_patterns = ["_build", "_templates", "benchmarks/*.md", "examples"]
+exclude_patterns = ["_build", "_templates", "benchmarks/*.md", "examples", "package_index.md"]
 suppress_warnings = ["myst.header"]  # files that are included start below the first level
 templates_path = ["_templates"]
 default_role = "literal"  # as in scikit-learn's documentation

@@ -22,7 +22,7 @@ def models():
     X, y = load_iris(return_X_y=True)
     words = np.array(["setosa", "versicolor", "virginica"])[y]
     yield "lbfgs", SoftmaxRegression("lbfgs").fit(X, words)
-    yield "two classes", SoftmaxRegression("lbfgs", C=0.1).fit(X[y > 0], words[y > 0])
+    yield "two_classes", SoftmaxRegression("lbfgs", C=0.1).fit(X[y > 0], words[y > 0])
     yield "sgd", SoftmaxRegression("sgd", tol=None, max_iter=5, random_state=0).fit(X, words)
     stream = SoftmaxRegression(random_state=0, momentum=0.5, average=True)
     for rows in np.split(np.random.default_rng(0).permutation(150), 3):

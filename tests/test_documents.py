@@ -4,6 +4,7 @@ import ast
 import importlib
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     ROOT / "benchmarks" / "README.md",
+    ROOT / "docs" / "package_index.md",
     *sorted((ROOT / "docs").glob("*.rst")),
     *sorted((ROOT / "docs" / "user_guide").glob("*.rst")),
     *sorted((ROOT / "docs" / "benchmarks").glob("*.rst")),
@@ -118,6 +120,27 @@ def test_versions_are_those_of_the_requirements():
         assert pinned == least or pinned == f"{least}.0"
     least = re.search(r'requires-python = ">=([\d.]+)"', project)[1]
     assert f"Python >= {least}" in readme
+
+
+def test_the_conda_recipe_is_that_of_the_package():
+    recipe = (ROOT / ".ci/conda/meta.yaml").read_text(encoding="utf-8")
+    assert f'version = "{sk_softmax.__version__}"' in recipe
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        project = tomllib.load(file)["project"]
+    needed = re.search(r"  run:\n((?:    - .*\n)+)", recipe)[1].replace(" ", "")
+    expected = [f"python{project['requires-python']}", *project["dependencies"]]
+    assert needed.split() == [f"-{name}" for name in expected]
+
+
+def test_the_page_of_the_package_index_needs_no_clone():
+    page = (ROOT / "docs/package_index.md").read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)]*)\)", page)
+    assert targets
+    assert all(target.startswith("https://") for target in targets)
+
+
+def test_files_have_names_without_spaces():
+    assert not [path for path in (ROOT / "tests").rglob("* *") if "__pycache__" not in path.parts]
 
 
 def table_of_migration(title):

@@ -20,7 +20,7 @@ def stored(request):
 
 
 def test_there_are_models_of_every_kind():
-    assert {path.stem for path in PICKLES} == {"lbfgs", "two classes", "sgd", "stream"}
+    assert {path.stem for path in PICKLES} == {"lbfgs", "two_classes", "sgd", "stream"}
 
 
 def test_it_predicts_as_it_did(stored):
