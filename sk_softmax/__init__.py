@@ -1,5 +1,6 @@
 """Softmax (multinomial logistic) regression for scikit-learn."""
 
+from sk_softmax._coefficient_frame import coefficient_frame
 from sk_softmax._coefficient_summary import CoefficientSummary, MarginalEffects
 from sk_softmax._displays import (
     CoefficientDisplay,
@@ -27,6 +28,7 @@ __all__ = [
     "TrainingDisplay",
     "average_marginal_effects",
     "check_gradient",
+    "coefficient_frame",
     "likelihood_ratio_test",
     "neg_soft_log_loss",
     "soft_accuracy",

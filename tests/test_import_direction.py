@@ -56,6 +56,7 @@ ALLOWED = {
     },
     "onnx": {"_softmax_regression"},
     "_unwrap": set(),
+    "_coefficient_frame": {"_unwrap"},
     "_covariance": {"_curvature", "_hessian", "_rows", "_softmax"},
     "_summary_table": set(),
     "_coefficient_summary": {"_summary_table"},
@@ -72,6 +73,7 @@ ALLOWED = {
     },
     "_displays": {"_displays", "_inference", "_unwrap"},
     "__init__": {
+        "_coefficient_frame",
         "_coefficient_summary",
         "_displays",
         "_gradient_check",
@@ -150,6 +152,7 @@ ASKS = {
     "_formulation",
     "onnx",
     "_displays",
+    "_coefficient_frame",
     "_batches",
     "_solvers/_metric",
     "_solvers/_moments",

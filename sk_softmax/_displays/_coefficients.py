@@ -21,6 +21,8 @@ class CoefficientDisplay:
         Labels.
     feature_names : array-like of shape (n_features,), default=None
         Names of the features; None for x0, x1, ...
+    scale : array-like of shape (n_features,), default=None
+        By what the coefficients of each feature are multiplied, such as its standard deviation.
 
     Attributes
     ----------
@@ -50,16 +52,18 @@ class CoefficientDisplay:
     ['sepal length (cm)', 'sepal width (cm)', 'petal length (cm)', 'petal width (cm)']
     """
 
-    def __init__(self, *, coef, classes, feature_names=None):
+    def __init__(self, *, coef, classes, feature_names=None, scale=None):
         self.coef = coef
         self.classes = classes
         self.feature_names = feature_names
+        self.scale = scale
 
     @classmethod
     def from_estimator(
         cls,
         estimator,
         *,
+        X=None,
         feature_names=None,
         kind=None,
         image_shape=None,
@@ -76,6 +80,10 @@ class CoefficientDisplay:
             Fitted :class:`SoftmaxRegression`, also as the last step of a pipeline or as
             `best_estimator_` of a search. In a pipeline, coefficients are those of what the
             steps before it make of the features.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
+            Rows, by which coefficients are multiplied by the standard deviation of their feature:
+            those of features in different units can be compared then. None for the coefficients
+            themselves.
         feature_names : array-like of shape (n_features,), default=None
             Names of the features. None for those of the model, or else those that the steps
             before it give to their output.
@@ -90,7 +98,12 @@ class CoefficientDisplay:
         model, steps = unwrap(estimator)
         if feature_names is None:
             feature_names = names_of_columns(model, steps)
-        display = cls(coef=model.coef_, classes=model.classes_, feature_names=feature_names)
+        scale = (
+            None if X is None else _standard_deviations(X if steps is None else steps.transform(X))
+        )
+        display = cls(
+            coef=model.coef_, classes=model.classes_, feature_names=feature_names, scale=scale
+        )
         return display.plot(
             ax, kind=kind, image_shape=image_shape, n_features=n_features, limit=limit, cmap=cmap
         )
@@ -127,6 +140,8 @@ class CoefficientDisplay:
         plt = import_pyplot(self)
         coef = self.coef.toarray() if sparse.issparse(self.coef) else self.coef
         coef = np.asarray(coef, dtype=float)
+        if self.scale is not None:
+            coef = coef * self._checked_scale(coef.shape[1])
         if kind is None:
             kind = "heatmap" if image_shape is None else "image"
         if kind not in ("image", "heatmap", "bar"):
@@ -143,6 +158,23 @@ class CoefficientDisplay:
         else:
             self._bars(plt, ax, coef, cmap, limit, n_features)
         return self
+
+    def _checked_scale(self, n_features):
+        """What coefficients are multiplied by."""
+        scale = np.asarray(self.scale, dtype=float)
+        if scale.shape != (n_features,):
+            raise ValueError(
+                f"scale must have a number for each of the {n_features} features, got an array of "
+                f"shape {scale.shape}; X must have as many columns as in fit."
+            )
+        return scale
+
+    @property
+    def _unit(self):
+        """What the numbers are."""
+        if self.scale is None:
+            return "coefficient (logit per unit)"
+        return "coefficient \N{MULTIPLICATION SIGN} standard deviation (logit)"
 
     def _titles(self):
         """What each row of `coef` speaks for."""
@@ -175,7 +207,7 @@ class CoefficientDisplay:
         self._set_axes(axes)
         extend = "both" if np.abs(coef).max() > colours["vmax"] else "neither"
         bar = self.figure_.colorbar(
-            self.images_[0], ax=list(axes), extend=extend, label="coefficient", pad=0.02
+            self.images_[0], ax=list(axes), extend=extend, label=self._unit, pad=0.02
         )
         bar.outline.set_visible(False)
 
@@ -200,7 +232,8 @@ class CoefficientDisplay:
             _write_numbers(panel, table, colours["vmax"])
         self.images_.append(image)
         self._set_axes(axes)
-        bar = self.figure_.colorbar(image, ax=panel, label="coefficient")
+        panel.set_xlabel(_left_out(n_rows, coef.shape[1]))
+        bar = self.figure_.colorbar(image, ax=panel, label=self._unit)
         bar.outline.set_visible(False)
 
     def _bars(self, plt, ax, coef, cmap, limit, n_features):
@@ -215,6 +248,7 @@ class CoefficientDisplay:
         share = labels / min(n_columns, len(coef)) if common else labels
         size = (1.7 + share, 0.8 + 0.19 * len(orders[0]))
         axes = make_axes(plt, ax, len(coef), n_columns, size)
+        left_out = _left_out(len(orders[0]), coef.shape[1])
         positive, negative = (plt.get_cmap(cmap)(end) for end in (0.9, 0.1))
         for k, (panel, row, order) in enumerate(zip(axes, coef, orders, strict=True)):
             values = row[order]
@@ -229,12 +263,27 @@ class CoefficientDisplay:
             panel.axvline(0, color="0.3", linewidth=0.8)
             panel.spines[["top", "right", "left"]].set_visible(False)
             panel.set_title(titles[k], fontsize=10)
-            panel.set_xlabel("coefficient")
+            panel.set_xlabel("\n".join(filter(None, [self._unit, left_out])), fontsize=8)
         self._set_axes(axes)
 
     def _set_axes(self, axes):
         """The attributes that every plot sets."""
         self.axes_, self.ax_, self.figure_ = axes, axes[0], axes[0].figure
+
+
+def _standard_deviations(X):
+    """Those of the columns of rows."""
+    if not sparse.issparse(X):
+        return np.asarray(X, dtype=float).std(axis=0)
+    X = sparse.csr_array(X, dtype=float)
+    mean = np.asarray(X.mean(axis=0)).ravel()
+    squares = np.asarray(X.power(2).mean(axis=0)).ravel()
+    return np.sqrt(np.maximum(squares - mean**2, 0))
+
+
+def _left_out(n_shown, n_features):
+    """How many features are shown, if that is not all of them."""
+    return "" if n_shown == n_features else f"{n_shown} of {n_features} features"
 
 
 def _largest(size, n):

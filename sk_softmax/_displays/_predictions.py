@@ -80,7 +80,7 @@ class PredictionDisplay:
         *,
         n_images=10,
         image_shape=None,
-        mistakes_first=False,
+        mistakes_first=None,
         cmap=None,
         ax=None,
     ):
@@ -123,7 +123,7 @@ class PredictionDisplay:
         X=None,
         n_images=10,
         image_shape=None,
-        mistakes_first=False,
+        mistakes_first=None,
         cmap=None,
         ax=None,
     ):
@@ -167,7 +167,7 @@ class PredictionDisplay:
             cmap=cmap,
         )
 
-    def plot(self, ax=None, *, n_images=10, image_shape=None, mistakes_first=False, cmap=None):
+    def plot(self, ax=None, *, n_images=10, image_shape=None, mistakes_first=None, cmap=None):
         """Draw the predictions.
 
         Parameters
@@ -179,9 +179,10 @@ class PredictionDisplay:
         image_shape : tuple of int, default=None
             Height and width of the images, or height, width and channels. None for a table of
             probabilities.
-        mistakes_first : bool, default=False
+        mistakes_first : bool, default=None
             Whether to begin with the rows that were predicted wrongly, those with the smallest
-            probability of the true label first. Otherwise rows are shown in order.
+            probability of the true label first. Otherwise rows are shown in order. None for True in
+            a table, and False for images.
         cmap : str or matplotlib Colormap, default=None
             Colours of grey images or of the table; None for "gray_r" and "Blues".
 
@@ -191,6 +192,8 @@ class PredictionDisplay:
             The display.
         """
         plt = import_pyplot(self)
+        if mistakes_first is None:
+            mistakes_first = image_shape is None
         self.indices_ = self._order(mistakes_first)[:n_images]
         self.images_ = []
         if image_shape is None:
@@ -247,6 +250,10 @@ class PredictionDisplay:
                 panel.add_patch(plt.Rectangle((k - 0.48, i - 0.46), 0.96, 0.92, **_FRAME))
         panel.set_xticks(range(n_columns), labels)
         panel.set_yticks(range(n_rows), [str(i) for i in self.indices_])
+        n_wrong = np.count_nonzero(self.y_pred != self.y_true)
+        panel.set_title(
+            f"{n_rows} of {len(self.y_true)} rows; wrong predictions: {n_wrong}", fontsize=10
+        )
         panel.set(xlabel="probability\n(frame: true class)", ylabel="row")
         panel.tick_params(length=0)
         panel.spines[:].set_visible(False)

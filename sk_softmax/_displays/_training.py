@@ -8,6 +8,7 @@ from sk_softmax._displays._common import COLOURS, import_pyplot, make_axes
 from sk_softmax._unwrap import unwrap
 
 _LONG_NAMES = {"gap": "estimated distance to the minimum"}
+_SCALES = ("linear", "log")
 
 
 class TrainingDisplay:
@@ -68,6 +69,9 @@ class TrainingDisplay:
         per="epoch",
         x="n_iter",
         metrics=None,
+        xscale="linear",
+        yscale=None,
+        minimum=None,
         ax=None,
         line_kw=None,
     ):
@@ -82,7 +86,7 @@ class TrainingDisplay:
             Names of the models; None for their solvers, where these differ.
         per : {"epoch", "batch"}, default="epoch"
             Whether to take `history_`, or `batch_history_` (`record_batches` was set).
-        x, metrics, ax, line_kw
+        x, metrics, xscale, yscale, minimum, ax, line_kw
             As for :meth:`plot`.
 
         Returns
@@ -107,9 +111,27 @@ class TrainingDisplay:
         if names is None and len(models) > 1 and len(set(solvers)) == len(models):
             names = solvers
         display = cls(histories=[_record(model, per) for model in models], names=names)
-        return display.plot(ax, x=x, metrics=metrics, line_kw=line_kw)
+        return display.plot(
+            ax,
+            x=x,
+            metrics=metrics,
+            xscale=xscale,
+            yscale=yscale,
+            minimum=minimum,
+            line_kw=line_kw,
+        )
 
-    def plot(self, ax=None, *, x="n_iter", metrics=None, line_kw=None):
+    def plot(
+        self,
+        ax=None,
+        *,
+        x="n_iter",
+        metrics=None,
+        xscale="linear",
+        yscale=None,
+        minimum=None,
+        line_kw=None,
+    ):
         """Draw the curves.
 
         Parameters
@@ -123,6 +145,15 @@ class TrainingDisplay:
             "loss", "accuracy", "gap", "learning_rate" or any other key of the records. Values
             on held-out rows, under "validation_loss" and "validation_accuracy", are drawn
             with those of training. None for the loss, and the accuracy if it was recorded.
+        xscale : {"linear", "log"}, default="linear"
+            Scale of the horizontal axes: "log" shows the first seconds of quick fits beside slow
+            ones.
+        yscale : {"linear", "log"}, default=None
+            Scale of the vertical axes, but for accuracies. None for "log" where "gap" is drawn, or
+            the distance to a `minimum`, and "linear" elsewhere.
+        minimum : float, default=None
+            Is subtracted from training losses: with that of a converged model of the same
+            objective, ``loss_ - gap_``, curves show what is left of several runs, of "sgd" too.
         line_kw : dict, default=None
             Keyword arguments for ``Axes.plot``.
 
@@ -137,6 +168,10 @@ class TrainingDisplay:
         histories = [self.histories] if isinstance(self.histories, dict) else list(self.histories)
         if self.names is not None and len(self.names) != len(histories):
             raise ValueError(f"names has {len(self.names)} entries for {len(histories)} models.")
+        if xscale not in _SCALES or yscale not in (*_SCALES, None):
+            raise ValueError(
+                f'xscale and yscale must be "linear" or "log", got {xscale!r} and {yscale!r}.'
+            )
         metrics = self._metrics(histories, metrics)
         share = ax is not None and np.size(ax) == 1 < len(metrics)
         axes = make_axes(plt, ax, 1 if share else len(metrics), len(metrics), (4.4, 3.4))
@@ -145,14 +180,20 @@ class TrainingDisplay:
             panel = axes[0 if share else i]
             for j, history in enumerate(histories):
                 colour = COLOURS[(j * len(metrics) + i if share else j) % len(COLOURS)]
-                for key in _curves(history, metric):
+                for key in _curves(history, metric, minimum):
                     entry = _Entry(self._name(j, len(histories), metric, share), key, colour)
                     style = {**entry.style(history[x]), **(line_kw or {})}
-                    self.lines_ += panel.plot(history[x], history[key], **style)
+                    values = history[key]
+                    if metric == "loss" and minimum is not None:
+                        values = _above(values, minimum)
+                    self.lines_ += panel.plot(history[x], values, **style)
                     entries.append((panel, entry))
-            if metric == "gap":
+            is_distance = metric == "gap" or (metric == "loss" and minimum is not None)
+            if metric != "accuracy" and (yscale or ("log" if is_distance else "linear")) == "log":
                 panel.set_yscale("log")
-        self._finish(axes, histories, x, metrics, share)
+            panel.set_xscale(xscale)
+        names = {"loss": "loss above the minimum"} if minimum is not None else {}
+        self._finish(axes, histories, x, metrics, share, {**_LONG_NAMES, **names})
         own_figure_of_several = ax is None and len(histories) > 1
         self._add_legends(plt, axes, entries, outside=own_figure_of_several)
         return self
@@ -180,7 +221,7 @@ class TrainingDisplay:
             parts.append(metric.replace("_", " "))
         return ", ".join(parts)
 
-    def _finish(self, axes, histories, x, metrics, share):
+    def _finish(self, axes, histories, x, metrics, share, long_names):
         """Labels and grid."""
         units = {"iteration" if "gap" in history else "epoch" for history in histories}
         label = "seconds" if x == "time" else " or ".join(sorted(units))
@@ -188,7 +229,9 @@ class TrainingDisplay:
             panel.set_xlabel(label)
             if x == "n_iter" and panel.get_xscale() == "linear":
                 panel.xaxis.get_major_locator().set_params(integer=True)
-            panel.set_ylabel("" if share else _LONG_NAMES.get(metric, metric.replace("_", " ")))
+            panel.set_ylabel("" if share else long_names.get(metric, metric.replace("_", " ")))
+            if panel.get_xscale() == "log":
+                _label_log_axis(panel.xaxis)
             panel.grid(alpha=0.3)
             panel.spines[["top", "right"]].set_visible(False)
         self.axes_, self.ax_, self.figure_ = axes, axes[0], axes[0].figure
@@ -264,6 +307,25 @@ def _record(model, per):
     return record
 
 
-def _curves(history, metric):
-    """The keys of a record that show a metric."""
-    return [key for key in (metric, f"validation_{metric}") if key in history]
+def _label_log_axis(axis):
+    """Plain numbers: of powers of ten, and between them where there are few."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _above(losses, minimum):
+    """Losses less the minimum, NaN where they are not above it."""
+    values = np.asarray(losses) - minimum
+    return np.where(values > 0, values, np.nan)
+
+
+def _curves(history, metric, minimum=None):
+    """The keys of a record that show a metric; a minimum is one of training rows."""
+    keys = (
+        (metric,) if metric == "loss" and minimum is not None else (metric, f"validation_{metric}")
+    )
+    return [key for key in keys if key in history]

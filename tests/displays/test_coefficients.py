@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.datasets import load_iris, load_wine
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
@@ -133,3 +134,40 @@ def test_zero_coefficients():
     display = CoefficientDisplay(coef=np.zeros((3, 4)), classes=["a", "b", "c"])
     assert display.plot().images_[0].get_clim() == (-1, 1)
     assert display.plot(kind="bar").ax_.get_xlim() == (-1.05, 1.05)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("kind", ["heatmap", "bar"])
+def test_coefficients_times_standard_deviations(container, kind):
+    """As of a model of standardised columns without a penalty, whatever the units."""
+    X, y = load_iris(return_X_y=True)
+    model = SoftmaxRegression().fit(container(X), y)
+    display = CoefficientDisplay.from_estimator(model, X=container(X), kind=kind)
+    expected = model.coef_ * X.std(axis=0)
+    if kind == "heatmap":
+        np.testing.assert_allclose(display.images_[0].get_array(), expected.T)
+        label = display.figure_.axes[-1].get_ylabel()
+    else:
+        widths = [[bar.get_width() for bar in bars] for bars in display.bars_]
+        np.testing.assert_allclose(widths, expected)
+        label = display.ax_.get_xlabel()
+    assert label == "coefficient × standard deviation (logit)"  # noqa: RUF001
+
+
+def test_standard_deviations_are_those_that_the_model_saw():
+    X, y = load_wine(return_X_y=True, as_frame=True)
+    model = make_pipeline(StandardScaler(), SoftmaxRegression()).fit(X, y)
+    display = CoefficientDisplay.from_estimator(model, X=X)
+    np.testing.assert_allclose(display.images_[0].get_array(), model[-1].coef_.T)
+    with pytest.raises(ValueError, match="a number for each of the 13 features"):
+        CoefficientDisplay.from_estimator(model[-1], X=X.iloc[:, :4])
+
+
+def test_it_says_what_is_left_out(digits):
+    model, *_ = digits
+    display = CoefficientDisplay.from_estimator(model)
+    assert display.ax_.get_xlabel() == "20 of 64 features"
+    assert display.figure_.axes[-1].get_ylabel() == "coefficient (logit per unit)"
+    assert CoefficientDisplay.from_estimator(model, n_features=64).ax_.get_xlabel() == ""
+    bars = CoefficientDisplay.from_estimator(model, kind="bar", n_features=5)
+    assert bars.ax_.get_xlabel().endswith("\n5 of 64 features")

@@ -59,7 +59,9 @@ def test_from_predictions(digits):
     np.testing.assert_array_equal(display.y_pred, model.predict(X))
     with pytest.raises(ValueError, match="10 columns for 2 classes; pass classes"):
         PredictionDisplay.from_predictions(np.repeat(["digit 0", "digit 1"], 2), P[:4])
-    display = PredictionDisplay.from_predictions(y[:4], P[:4], classes=model.classes_)
+    display = PredictionDisplay.from_predictions(
+        y[:4], P[:4], classes=model.classes_, mistakes_first=False
+    )
     np.testing.assert_array_equal(display.indices_, range(4))
 
 
@@ -95,3 +97,15 @@ def test_given_axes(digits):
     assert list(display.axes_) == list(axes)
     _, ax = plt.subplots()
     assert PredictionDisplay.from_estimator(model, X, y, ax=ax).ax_ is ax
+
+
+def test_tables_begin_with_mistakes(digits):
+    model, X, y = digits
+    display = PredictionDisplay.from_estimator(model, X, y)
+    P, n_wrong = model.predict_proba(X), np.sum(model.predict(X) != y)
+    true = P[np.arange(len(y)), np.searchsorted(model.classes_, y)]
+    expected = np.lexsort([true, model.predict(X) == y])[:10]
+    np.testing.assert_array_equal(display.indices_, expected)
+    assert display.ax_.get_title() == f"10 of {len(y)} rows; wrong predictions: {n_wrong}"
+    in_order = PredictionDisplay.from_estimator(model, X, y, mistakes_first=False)
+    np.testing.assert_array_equal(in_order.indices_, range(10))

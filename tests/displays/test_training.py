@@ -153,3 +153,26 @@ def test_inside_pipelines_and_searches():
     for fitted in (search, search.best_estimator_, make_pipeline(search).fit(X, y)):
         line = TrainingDisplay.from_estimator(fitted, metrics="loss").lines_[0]
         np.testing.assert_array_equal(line.get_ydata(), history["loss"])
+
+
+def test_scales(sgd, texts):
+    display = TrainingDisplay.from_estimator(sgd, xscale="log", yscale="log")
+    assert [panel.get_xscale() for panel in display.axes_] == ["log", "log"]
+    assert {"1", "2"} <= set(texts(display.ax_.get_xticklabels()))
+    assert [panel.get_yscale() for panel in display.axes_] == ["log", "linear"]  # accuracy
+    for wrong in ({"xscale": "symlog"}, {"yscale": "x"}):
+        with pytest.raises(ValueError, match="xscale and yscale must be"):
+            TrainingDisplay.from_estimator(sgd, **wrong)
+
+
+def test_losses_above_the_minimum(sgd):
+    losses = sgd.history_["loss"]
+    minimum = np.sort(losses)[1]
+    display = TrainingDisplay.from_estimator(sgd, metrics="loss", minimum=minimum)
+    (line,) = display.lines_  # none of rows held out, whose losses have another minimum
+    expected = np.where(losses > minimum, losses - minimum, np.nan)
+    np.testing.assert_array_equal(line.get_ydata(), expected)
+    assert display.ax_.get_yscale() == "log"
+    assert display.ax_.get_ylabel() == "loss above the minimum"
+    display = TrainingDisplay.from_estimator(sgd, minimum=0.0, yscale="linear")
+    np.testing.assert_array_equal(display.lines_[0].get_ydata(), losses)
