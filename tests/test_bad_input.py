@@ -18,7 +18,7 @@ solvers = pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
 def estimator(solver, **parameters):
     """Deterministic, and exact to rounding for the same rows in the same order."""
     if solver == "lbfgs":
-        return SoftmaxRegression("lbfgs", tol=1e-22, max_iter=20_000, **parameters)
+        return SoftmaxRegression("lbfgs", tol=1e-22, max_iter=20_000, random_state=0, **parameters)
     return SoftmaxRegression("sgd", tol=None, max_iter=5, random_state=0, **parameters)
 
 
