@@ -8,7 +8,6 @@ import numpy as np
 
 from sk_softmax._objective import Objective
 from sk_softmax._penalty import Penalty
-from sk_softmax._rows import Targets, as_rows
 
 # The other classes' logits have a mean of zero in every row, so that their largest is at least
 # this much above, and exp(-1000) is zero. Yet it is a number that one can compute with.
@@ -24,19 +23,10 @@ def make_objective(estimator, data, threads, total_weight=None):
     number = len(data.weighted if estimator.classes is None else data.classes)
     C = estimator.C / 2 if number == 2 else estimator.C
     if total_weight is None:
-        total_weight = data.sample_weight.sum()
-    rows = make_rows(estimator, data, threads)
+        total_weight = data.total_weight
+    rows = data.rows(estimator.label_smoothing, threads)
     penalty = Penalty(_penalty_of_mean(C, total_weight))
     return Objective(rows, penalty, estimator.fit_intercept, threads)
-
-
-def make_rows(estimator, data, threads):
-    """The rows of validated data, with the classes that have weight."""
-    n_classes, y, smoothing = len(data.weighted), data.y, estimator.label_smoothing
-    if y.ndim == 2:
-        y, smoothing = (1 - smoothing) * y + smoothing / n_classes, 0.0
-    targets = Targets(y, n_classes, smoothing, data.offset)
-    return as_rows(data.X, targets, data.sample_weight, threads)
 
 
 def initial_theta(estimator, objective, data):
@@ -150,7 +140,7 @@ def coefficients(objective, theta, data, columns=None):
 def _check_warm_start(estimator, data):
     """The previous solution must have the shape of the new one."""
     shapes = {
-        "features": (data.X.shape[1], estimator.coef_.shape[1]),
+        "features": (data.n_features, estimator.coef_.shape[1]),
         "classes": (len(data.classes), len(estimator.classes_)),
     }
     for what, (now, before) in shapes.items():

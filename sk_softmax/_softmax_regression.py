@@ -26,7 +26,6 @@ from sk_softmax._formulation import (
     coefficients,
     initial_theta,
     make_objective,
-    make_rows,
 )
 from sk_softmax._offsets import check_offset_like
 from sk_softmax._prediction import SoftmaxPredictionMixin
@@ -539,8 +538,8 @@ class SoftmaxRegression(
     @with_callbacks
     def _fit(self, X, y, sample_weight, offset, held_out):
         """`fit`, on an object of its own; the warning that is due, or None."""
-        data = check_training_data(self, X, y, sample_weight, self.class_weight, offset)
-        held_out = check_held_out_data(self, *held_out, data)
+        data = self._check_data(X, y, sample_weight, offset)
+        held_out = self._check_held_out(*held_out, data)
         if held_out is None and self.early_stopping and len(data.weighted) > 1:
             data, held_out = self._hold_out(data)
         with RowThreads(self.n_jobs) as threads:
@@ -569,7 +568,7 @@ class SoftmaxRegression(
             raise ValueError(self._complaint(result))
         found = coefficients(objective, result.theta, data)
         vars(self).update(found)
-        self._weight_seen, self._has_offset = data.sample_weight.sum(), offset is not None
+        self._weight_seen, self._has_offset = data.total_weight, offset is not None
         self._stream = stream.as_dict()
         self.loss_ = result.value
         self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
@@ -601,6 +600,14 @@ class SoftmaxRegression(
             if result.gap < np.inf and len(self.history_["gap"]):
                 self.history_["gap"][-1] = result.gap
 
+    def _check_data(self, X, y, sample_weight, offset):
+        """The `TrainingData` that `fit` was given."""
+        return check_training_data(self, X, y, sample_weight, self.class_weight, offset)
+
+    def _check_held_out(self, X, y, sample_weight, offset, data):
+        """The rows held out that `fit` was given, or None."""
+        return check_held_out_data(self, X, y, sample_weight, offset, data)
+
     def _hold_out(self, data):
         """Rows to train on, and a `validation_fraction` of each class."""
         mask = split_rows(data.y, self.validation_fraction, check_random_state(self.random_state))
@@ -613,7 +620,7 @@ class SoftmaxRegression(
 
     def _make_validation(self, held_out, objective):
         """The `Validation` on rows held out, which stops only if `early_stopping` says so."""
-        rows = make_rows(self, held_out, objective.threads)
+        rows = held_out.rows(self.label_smoothing, objective.threads)
         patience = self.n_iter_no_change if self.early_stopping else None
         return Validation(rows, objective.unpack, self.tol or 0.0, patience)
 

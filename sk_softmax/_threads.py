@@ -76,17 +76,18 @@ class RowThreads:
 
     `n_jobs=None` takes as many threads as BLAS was allowed, so that a fit inside a worker
     process that joblib limits to one thread keeps to it; a number, by joblib's rules, can
-    only lower that.
+    only lower that. `n_cores`, if given, takes the place of what BLAS was allowed.
     """
 
-    def __init__(self, n_jobs=None):
-        self.n_jobs = n_jobs
+    def __init__(self, n_jobs=None, n_cores=None):
+        self.n_jobs, self._n_cores = n_jobs, n_cores
         self._pool = None
         self._busy = False
 
     def __enter__(self):
         wanted = float("inf") if self.n_jobs is None else effective_n_jobs(self.n_jobs)
-        self.n_threads = min(wanted, _blas_hold.__enter__())
+        share = _blas_hold.__enter__()
+        self.n_threads = min(wanted, self._n_cores or share)
         return self
 
     def __exit__(self, *exc_info):

@@ -20,6 +20,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from sk_softmax._classes import check_classes, codes_among, modelled
 from sk_softmax._offsets import check_offset, check_offset_like
+from sk_softmax._rows import Targets, as_rows
 from sk_softmax._rows._products import rows_view
 
 _FLOATS = (np.float64, np.float32)
@@ -43,6 +44,42 @@ class TrainingData:
     weighted: np.ndarray
     offset: np.ndarray | None = None
 
+    @property
+    def n_features(self):
+        """Number of columns."""
+        return self.X.shape[1]
+
+    @property
+    def total_weight(self):
+        """The sum of the weights."""
+        return self.sample_weight.sum()
+
+    def rows(self, label_smoothing, threads):
+        """The `Rows`, with the classes that have weight."""
+        targets = Targets.of(self.y, len(self.weighted), label_smoothing, self.offset)
+        return as_rows(self.X, targets, self.sample_weight, threads)
+
+
+def check_part(estimator, X, y, sample_weight):
+    """Validate some of the rows that `fit` was given: all of it that needs no others.
+
+    The classes are those of these rows, and the weights those of the rows alone.
+    """
+    X, y, classes = _check_rows(estimator, X, y, sample_weight, reset=True)
+    sample_weight = _check_weights(X, y, sample_weight, None, classes)
+    return _with_weight(X, y, sample_weight, classes, None)
+
+
+def with_all_classes(part, classes, weighted, class_weight):
+    """What `check_part` returned as part of all rows, which have these classes.
+
+    Its weights are multiplied by those of the classes, (n_classes,).
+    """
+    y = codes_among(part.y, part.classes, classes)
+    scale = class_weight[y] if y.ndim == 1 else y @ class_weight
+    data = _with_weight(part.X, y, part.sample_weight * scale, classes, None)
+    return _of_classes(data, weighted)
+
 
 def check_training_data(estimator, X, y, sample_weight, class_weight, offset=None):
     """Validate what `fit` was given and drop the rows whose weight is zero.
@@ -60,7 +97,7 @@ def check_training_data(estimator, X, y, sample_weight, class_weight, offset=Non
             "are others, name all of them by the parameter classes."
         )
     sample_weight = _check_weights(X, y, sample_weight, class_weight, classes)
-    totals = _class_totals(y, sample_weight, len(classes))
+    totals = class_totals(y, sample_weight, len(classes))
     weighted = modelled(estimator, totals)
     if not totals.any():
         raise ValueError(
@@ -87,7 +124,7 @@ def check_held_out_data(estimator, X, y, sample_weight, offset, training):
         data = check_stream_data(
             estimator, X, y, sample_weight, None, training.classes, offset, first=False
         )
-    totals = _class_totals(data.y, data.sample_weight, len(training.classes))
+    totals = class_totals(data.y, data.sample_weight, len(training.classes))
     unknown = np.setdiff1d(training.classes[totals > 0], known)
     if len(unknown):
         raise ValueError(
@@ -142,7 +179,7 @@ def check_summary_data(estimator, X, y, sample_weight, offset=None):
     data = check_stream_data(
         estimator, X, y, sample_weight, estimator.class_weight, classes, offset, first=False
     )
-    weighted = modelled(estimator, _class_totals(data.y, data.sample_weight, len(classes)))
+    weighted = modelled(estimator, class_totals(data.y, data.sample_weight, len(classes)))
     if len(weighted) < 2:
         raise ValueError(f"At least 2 classes must have weight in y; {len(weighted)} has.")
     return _of_classes(data, weighted)
@@ -267,7 +304,7 @@ def _check_weights(X, y, sample_weight, class_weight, classes):
         sample_weight, X, dtype=np.float64, copy=True, ensure_non_negative=True
     )
     if class_weight is not None:
-        weights = _class_weights(class_weight, classes, y, sample_weight)
+        weights = weights_of_classes(class_weight, classes, y, sample_weight)
         with np.errstate(over="ignore"):  # checked as a sum
             sample_weight *= weights[y] if y.ndim == 1 else y @ weights
     return sample_weight
@@ -338,17 +375,17 @@ def _probabilities(y):
     return classes[order], Q.argmax(axis=1) if is_one_hot.all() else Q
 
 
-def _class_totals(y, sample_weight, n_classes):
+def class_totals(y, sample_weight, n_classes):
     """The weight of each class in codes or probabilities."""
     if y.ndim == 2:
         return sample_weight @ y
     return np.bincount(y, weights=sample_weight, minlength=n_classes)
 
 
-def _class_weights(class_weight, classes, y, sample_weight):
+def weights_of_classes(class_weight, classes, y, sample_weight):
     """The weight of each class; "balanced" makes those that have weight count alike."""
     weights = np.ones(len(classes))
-    totals = _class_totals(y, sample_weight, len(classes))
+    totals = class_totals(y, sample_weight, len(classes))
     occurs = totals > 0
     if isinstance(class_weight, str):  # "balanced"
         with np.errstate(over="ignore"):  # checked below

@@ -25,7 +25,9 @@ from sk_softmax._solvers import SOLVERS, choose_solver
     ],
 )
 def test_the_rule_that_is_documented(n_stored, n_classes, solver):
-    assert choose_solver(SimpleNamespace(n_stored=n_stored, n_classes=n_classes)) == solver
+    size = {"n_stored": n_stored, "n_classes": n_classes}
+    assert choose_solver(SimpleNamespace(**size, random_access=True)) == solver
+    assert choose_solver(SimpleNamespace(**size, random_access=False)) == "lbfgs"
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

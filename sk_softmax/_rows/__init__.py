@@ -10,6 +10,7 @@ from sk_softmax._rows._base import CALL_WORK, Rows, largest
 from sk_softmax._rows._block import Block
 from sk_softmax._rows._concatenated import ConcatenatedRows
 from sk_softmax._rows._dense import DenseRows
+from sk_softmax._rows._distributed import DistributedRows
 from sk_softmax._rows._products import add_weighted_grams, slices
 from sk_softmax._rows._sparse import SparseRows
 from sk_softmax._rows._statistics import ColumnStatistics, row_weights, varies
@@ -21,6 +22,7 @@ __all__ = [
     "ColumnStatistics",
     "ConcatenatedRows",
     "DenseRows",
+    "DistributedRows",
     "Rows",
     "SparseRows",
     "Targets",
@@ -33,7 +35,11 @@ __all__ = [
 ]
 
 
-def as_rows(X, targets, weights, threads):
-    """The `Rows` of validated data, whose weights need not add up to one."""
+def as_rows(X, targets, weights, threads, total_weight=None):
+    """The `Rows` of validated data, whose weights need not add up to one.
+
+    If there are other rows, `total_weight` is the weight of them all.
+    """
     kind = SparseRows if sparse.issparse(X) else DenseRows
-    return kind(X, targets, weights / weights.sum(), threads)
+    total_weight = weights.sum() if total_weight is None else total_weight
+    return kind(X, targets, weights / total_weight, threads)

@@ -53,6 +53,8 @@ class Rows(Protocol):
         Whether blocks subtract a center from their rows, which sparse ones do not.
     keeps_logits : bool
         Whether the logits of all rows are so few that they may be handed on.
+    random_access : bool
+        Whether single rows can be taken, as "sgd" does, by methods that are not listed here.
     """
 
     n_samples: int
@@ -72,6 +74,7 @@ class Rows(Protocol):
     has_offset: bool
     are_centred: bool
     keeps_logits: bool
+    random_access: bool
 
     def astype(self, dtype) -> "Rows":
         """The same rows, computed in another dtype; X is not copied."""

@@ -47,6 +47,8 @@ class InMemoryRows:
     threads : RowThreads, entered
     """
 
+    random_access = True
+
     def __init__(self, X, targets, weights, threads):
         self.X, self.targets, self.weights, self.threads = X, targets, weights, threads
         self.n_samples, self.n_features = X.shape

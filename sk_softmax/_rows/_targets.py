@@ -28,6 +28,13 @@ class Targets:
     smoothing: float = 0.0
     offset: np.ndarray | None = None
 
+    @classmethod
+    def of(cls, y, n_classes, smoothing, offset=None):
+        """Smoothed targets from codes or probabilities."""
+        if y.ndim == 2:
+            y, smoothing = (1 - smoothing) * y + smoothing / n_classes, 0.0
+        return cls(y, n_classes, smoothing, offset)
+
     def __len__(self):
         return len(self.y)
 

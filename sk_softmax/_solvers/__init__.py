@@ -32,12 +32,14 @@ _LARGE_PROBLEM = 1e10
 
 
 def choose_solver(rows):
-    """The solver that ``solver="auto"`` takes, from the shape of the data alone.
+    """The solver that ``solver="auto"`` takes, from the shape and the place of the data alone.
 
     L-BFGS-B is the answer as long as it can be waited for: it reaches the minimum, needs no
     tuning and is deterministic. One evaluation multiplies the `n_stored` values of X (all of
     them if dense, the stored ones if sparse) by `n_classes` coefficients twice; above 1e10
     products, where an evaluation takes about a second on two cores, a few epochs of SGD are
-    of use long before L-BFGS-B is.
+    of use long before L-BFGS-B is. Where single rows cannot be taken, SGD is not possible.
     """
-    return "sgd" if rows.n_stored * rows.n_classes > _LARGE_PROBLEM else "lbfgs"
+    return (
+        "sgd" if rows.random_access and rows.n_stored * rows.n_classes > _LARGE_PROBLEM else "lbfgs"
+    )

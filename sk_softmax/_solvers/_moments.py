@@ -47,7 +47,7 @@ class RunningMoments:
     def of(cls, objective, weight, *, pairs=False):
         """Those of the rows of an objective, whose weights sum to `weight`."""
         with np.errstate(over="ignore", invalid="ignore"):  # checked
-            if sparse.issparse(objective.rows.X) and not pairs:
+            if not (objective.rows.are_centred or pairs):
                 stored, mean, squares = _sums_of_stored(objective)
                 scatter = None
             else:

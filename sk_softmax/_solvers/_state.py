@@ -1,6 +1,7 @@
 """What SGD carries from one epoch to the next, and from one call of `partial_fit` to the next."""
 
 import copy
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -70,18 +71,17 @@ class Stream:
     @classmethod
     def after_fit(cls, objective, data):
         """One that begins with the rows of `fit`, whose `TrainingData` count as seen."""
-        weight, columns = data.sample_weight.sum(), None
-        if objective.rows.is_sparse and not affords_pairs(objective):
-            columns = np.unique(objective.rows.X.indices)
-            objective = objective.on(
-                objective.rows.with_columns(on_columns(objective.rows.X, columns))
-            )
-        try:
-            running = RunningMoments.of(objective, weight, pairs=affords_pairs(objective))
-        except FloatingPointError:  # no step could be derived from them
-            running = None
+        rows = objective.rows
+        weight, columns, running = data.total_weight, None, None
+        is_wide_and_sparse = not (rows.are_centred or affords_pairs(objective))
+        if is_wide_and_sparse and rows.random_access:
+            columns = np.unique(rows.X.indices)
+            objective = objective.on(rows.with_columns(on_columns(rows.X, columns)))
+        if rows.random_access or not is_wide_and_sparse:
+            with suppress(FloatingPointError):  # no step could be derived from them
+                running = RunningMoments.of(objective, weight, pairs=affords_pairs(objective))
         class_weight = np.zeros(len(data.classes))
-        class_weight[data.weighted] = weight * objective.rows.class_weight
+        class_weight[data.weighted] = weight * rows.class_weight
         if running is not None:
             running = replace(running, class_weight=class_weight)
         return cls(None, running, columns, weight, class_weight)

@@ -27,12 +27,14 @@ from sk_softmax._rows import (
     ColumnStatistics,
     ConcatenatedRows,
     DenseRows,
+    DistributedRows,
     SparseRows,
     Targets,
     as_rows,
     largest,
     row_weights,
 )
+from sk_softmax._shares import RowsMaker, Share
 
 N, P, K = 300, 6, 3
 
@@ -67,6 +69,37 @@ def concatenated(first, second):
     return make
 
 
+class Elsewhere:
+    """Shares that are elsewhere: they, what they are asked and what they answer are pickled."""
+
+    def __init__(self, shares):
+        self._shares = list(map(pickled, shares))
+
+    def __len__(self):
+        return len(self._shares)
+
+    def map(self, question):
+        return [pickled(pickled(question)(share)) for share in self._shares]
+
+
+def pickled(thing):
+    return pickle.loads(pickle.dumps(thing))
+
+
+def distributed(*layouts):
+    """Two shares, with a third of the rows in each of two parts, and the others in one."""
+
+    def make(X, targets, s, threads, path):
+        cuts = [slice(0, N // 3), slice(N // 3, 2 * N // 3), slice(2 * N // 3, N)]
+        makers = [
+            RowsMaker(layout(X[cut]), targets[cut], s[cut], s.sum())
+            for layout, cut in zip(layouts, cuts, strict=True)
+        ]
+        return DistributedRows(Elsewhere([Share(makers[:2]), Share(makers[2:], n_cores=2)]))
+
+    return make
+
+
 def of(layout):
     """Rows in memory, from an array."""
 
@@ -88,6 +121,8 @@ KINDS = {
     "two arrays": concatenated(DENSE, DENSE),
     "an array and csr": concatenated(DENSE, SPARSE),
     "two csr": concatenated(SPARSE, SPARSE),
+    "shares of arrays": distributed(*[np.ascontiguousarray] * 3),
+    "shares of arrays and csr": distributed(sparse.csr_array, np.asarray, sparse.csr_array),
 }
 
 
@@ -310,3 +345,13 @@ def test_other_columns_are_computed_in_the_same_dtype(make_objective, dtype):
     assert rows.with_columns(X[:, :2]).dtype == dtype
     assert rows.take(np.arange(50)).dtype == dtype
     assert rows.by_rows().dtype == dtype
+
+
+@pytest.mark.parametrize("kind", ["two arrays", "shares of arrays"])
+def test_parts_are_worth_what_the_whole_is(kind, threads, tmp_path):
+    """Solvers decide alike."""
+    X, y, s = data()
+    parts, whole = (KINDS[k](X, Targets(y, K), s, threads, tmp_path) for k in (kind, "C"))
+    assert parts.work == whole.work
+    assert parts.precisions == whole.precisions
+    assert parts.spare_bytes >= whole.spare_bytes

@@ -1,0 +1,41 @@
+"""Rows that workers hold: what is asked of them goes there, and sums come back."""
+
+import copy
+from operator import methodcaller
+
+import numpy as np
+
+from sk_softmax._rows._concatenated import ConcatenatedRows
+
+
+class DistributedRows(ConcatenatedRows):
+    """Rows one below the other that are wherever their shares are.
+
+    Parameters
+    ----------
+    shares : sized, with a method `map`
+        ``map(function)`` returns what a function returns for each share, in order. A share has a
+        method ``ask(function, dtype)``, which returns what a function returns for its rows,
+        computed in a dtype. All functions and all that they return can be pickled.
+    """
+
+    dtype = np.dtype(np.float64)
+
+    def __init__(self, shares):
+        super().__init__(shares)
+        # Memory is taken here, by numbers that do not grow with the number of shares.
+        self.spare_bytes //= len(shares)
+
+    def _of_parts(self, function):
+        """What a function returns for the rows of each share."""
+        return self.row_parts.map(methodcaller("ask", function, self.dtype))
+
+    def astype(self, dtype):
+        """The same rows computed in `dtype`, of which nothing has to be asked again."""
+        other = copy.copy(self)
+        other.dtype = np.dtype(dtype)
+        return other
+
+    def standardised(self, center, scale):
+        """The rows themselves, of which nothing is kept."""
+        return self
