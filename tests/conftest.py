@@ -39,6 +39,7 @@ def certified(request, monkeypatch):
     @functools.wraps(original)
     def fit(self, X, y, sample_weight=None, **held_out):
         original(self, X, y, sample_weight, **held_out)
+        X, y, sample_weight = map(_computed, (X, y, sample_weight))
         if self.stop_reason_ == "tol" and not self.early_stopping and _is_small(self, X):
             # Where all gaps are refused, what is left of one is rounding. Coefficients in float32
             # are rounded once more.
@@ -47,6 +48,11 @@ def certified(request, monkeypatch):
         return self
 
     monkeypatch.setattr(SoftmaxRegression, "fit", fit)
+
+
+def _computed(data):
+    """Collections of Dask in memory, other data as they are."""
+    return data.compute() if hasattr(data, "compute") else data
 
 
 def _is_small(model, X):
