@@ -17,6 +17,7 @@ from sk_softmax._kernels import class_curvature, disagreement, pooled_curvature
 from sk_softmax._objective import NOT_FINITE, TOO_SMALL, OutOfRangeError
 from sk_softmax._rows import ColumnStatistics, add_weighted_grams, row_weights, varies
 from sk_softmax._softmax import softmax
+from sk_softmax._standardised import StandardisedColumns
 
 _ROWS_PER_COLUMN = 10
 _EVALUATIONS = 3
@@ -93,6 +94,11 @@ class Curvature:
         """The weighted covariance (p, p) of the columns: at zero theta, every class's."""
         means, variances = self.mean[np.newaxis], self.variance[np.newaxis]
         return self._covariances(row_weights, None, means, variances)[0]
+
+    @cached_property
+    def standardised_columns(self):
+        """Parameters in columns of mean zero and variance one."""
+        return StandardisedColumns(self.mean, self.variance, self.objective.fit_intercept)
 
     @cached_property
     def pair_sums(self):

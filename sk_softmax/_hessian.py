@@ -19,7 +19,7 @@ from functools import cache, cached_property, partial
 
 import numpy as np
 
-from sk_softmax._factors import inverse_cholesky, inverse_sqrt
+from sk_softmax._factors import inverse_cholesky
 from sk_softmax._kernels import pair_curvature, still_margins
 from sk_softmax._rows import add_weighted_grams, largest
 
@@ -36,10 +36,8 @@ class PairSums:
     def __init__(self, curvature):
         self.objective = objective = curvature.objective
         K = objective.n_classes
-        self.mean = curvature.mean.astype(np.float64)
-        scale = inverse_sqrt(curvature.variance)
-        self.scale = np.where(scale > 0, scale, 1.0)
-        self.rows = objective.rows.astype(np.float64).standardised(self.mean, self.scale)
+        self.columns = columns = curvature.standardised_columns
+        self.rows = objective.rows.astype(np.float64).standardised(columns.mean, columns.scale)
         self.reference = int(np.argmax(self.rows.class_weight))
         self.others = np.delete(np.arange(K), self.reference)
         # Pairs of classes, the reference last: their places, and their labels.
@@ -66,7 +64,7 @@ class PairSums:
         """Add the Hessian of a penalty to that of the loss."""
         K, q = self.objective.shape
         columns = np.arange(self.objective.n_features)
-        added = np.multiply.outer(penalty.l2 * self.scale**2, np.eye(K - 1) - 1 / K)
+        added = np.multiply.outer(penalty.l2 * self.columns.scale**2, np.eye(K - 1) - 1 / K)
         H.reshape(K - 1, q, K - 1, q)[:, columns, :, columns] += added
 
     def gram_of_still_margins(self, step, size):
@@ -79,31 +77,19 @@ class PairSums:
 
     def theta_of(self, a):
         """theta, of layout (K, p + 1), of standardised a of the classes but the reference."""
-        p, theta = self.objective.n_features, np.zeros(self.objective.shape)
+        theta = np.zeros(self.objective.shape)
         theta[self.others] = a
-        theta[:, :p] *= self.scale
-        if self.objective.fit_intercept:
-            theta[:, -1] -= theta[:, :p] @ self.mean
+        theta = self.columns.theta_of(theta)
         theta -= theta.sum(axis=0) / len(theta)
         return theta
 
     def gradient_of(self, G):
         """The gradient with respect to a from that with respect to theta, (K, p + 1)."""
-        p = self.objective.n_features
-        G = (G - G.sum(axis=0) / len(G))[self.others]
-        if self.objective.fit_intercept:
-            G[:, :p] -= G[:, -1:] * self.mean
-        G[:, :p] *= self.scale
-        return G
+        return self.columns.gradient_of((G - G.sum(axis=0) / len(G))[self.others])
 
     def standardised_of(self, theta):
         """The a of which `theta_of` makes theta, but for one vector added to all its rows."""
-        p = self.objective.n_features
-        a = (theta - theta[self.reference])[self.others]
-        if self.objective.fit_intercept:
-            a[:, -1] += a[:, :p] @ self.mean
-        a[:, :p] /= self.scale
-        return a
+        return self.columns.of_theta((theta - theta[self.reference])[self.others])
 
     def columns_and_labels(self):
         """Standardised columns (q, n) of all rows, in memory, and `Targets.has` of these (K, n)."""
@@ -121,7 +107,8 @@ class PairSums:
     @property
     def standardisation(self):
         """What makes a block's columns those of this object."""
-        return {"mean": self.mean, "scale": self.scale, "q": self.objective.shape[1]}
+        columns = self.columns
+        return {"mean": columns.mean, "scale": columns.scale, "q": self.objective.shape[1]}
 
     def grams(self, weights, theta=None, logits=None):
         """``sum_i c_ri x_i x_i'``, (r, q, q), for the weights (r, m) of ``weights(block, Z)``.

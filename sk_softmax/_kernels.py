@@ -6,6 +6,7 @@ overwrite, and returns a tuple of numbers; or, for `Rows.moments` and `Rows.draw
 """
 
 import numpy as np
+from scipy.special import entr
 
 from sk_softmax._softmax import cross_entropy, softmax
 
@@ -84,3 +85,23 @@ def still_margins(block, Z, first, second, size):
 def disagreement(P, Q):
     """Half the probability that for one of two draws, from P and from Q, it is the class."""
     return 0.5 * (P * (1 - Q) + Q * (1 - P))
+
+
+def dual_entropy(block, Z, share):
+    """``sum_i s_i`` times the entropy of ``q + share (p' - q)``, minus infinity if p' is none.
+
+    Z are logits of a model and of a step, and p' is what the softmax p becomes along the step by
+    its linear approximation.
+    """
+    K = block.targets.n_classes
+    P, D = softmax(Z[:K]), Z[K:]
+    D -= np.einsum("km,km->m", P, D)
+    D += 1
+    P *= D
+    Q = block.targets.matrix(P.dtype)
+    P -= Q
+    P *= share
+    P += Q
+    if P.min() < 0:
+        return (-np.inf,)
+    return (float(entr(P).sum(axis=0) @ block.weights),)

@@ -113,6 +113,9 @@ class Rows(Protocol):
     def standardised(self, center, scale) -> "Rows":
         """The same rows, which keep what `Block.columns` returns for these if they are few."""
 
+    def select(self, columns: np.ndarray) -> "Rows":
+        """The same rows in some of their columns, of which they take a copy."""
+
     def rotated(self):
         """A `Rotation` to fewer columns if the rows are wide and that pays, or None.
 

@@ -72,6 +72,10 @@ class ConcatenatedRows:
         """As `Rows.standardised`."""
         return ConcatenatedRows(self._of_parts(methodcaller("standardised", center, scale)))
 
+    def select(self, columns):
+        """As `Rows.select`."""
+        return ConcatenatedRows([part.select(columns) for part in self.row_parts])
+
     def rotated(self):
         """None: that takes all rows at once."""
 

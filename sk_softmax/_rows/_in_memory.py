@@ -116,7 +116,7 @@ class InMemoryRows:
         return other
 
     def with_columns(self, X):
-        """The same rows described by other columns, a dense array."""
+        """The same rows described by other columns, an array or a matrix of this kind."""
         return type(self)(X, self.targets, self.weights, self.threads)
 
     def reduce(self, kernel, *models, combine=None):
@@ -159,6 +159,10 @@ class InMemoryRows:
             for part in self.parts
         ]
         return other
+
+    def select(self, columns):
+        """As `Rows.select`."""
+        return self.with_columns(self.X[:, columns])
 
     def take(self, indices):
         """Rows of an array of indices, whose weights stand for those of all rows.

@@ -1,0 +1,146 @@
+"""The Hessian of the loss on some of the coefficients, in standardised columns.
+
+With P (K, n) the probabilities, the entry for coefficients (k, j) and (l, m) is
+
+    sum_i s_i p_ik (delta_kl - p_il) x_ij x_im.
+
+So the matrix is a block ``X_k' diag(s p_k) X_k`` for each class, less ``B B'`` with B the columns
+``sqrt(s_i) p_ik x_ij`` for all of them.
+"""
+
+from functools import partial
+
+import numpy as np
+
+from sk_softmax._kernels import class_curvature, disagreement
+from sk_softmax._penalty import Penalty
+from sk_softmax._rows._base import add_in_place
+from sk_softmax._softmax import softmax
+
+
+class Coordinates:
+    """Some of the coefficients and intercepts, V of shape (K, q), in standardised columns.
+
+    Parameters
+    ----------
+    objective : Objective
+        In float64.
+    columns : StandardisedColumns
+    mask : ndarray of shape (K, q), bool
+        Which ones.
+    """
+
+    def __init__(self, objective, columns, mask):
+        rows, p = objective.rows, objective.n_features
+        used = np.flatnonzero(mask[:, :p].any(axis=0))
+        if 8 * rows.n_stored * len(used) <= p * rows.spare_bytes and 0 < len(used) < p:
+            rows = rows.select(used)
+        else:
+            used = np.arange(p)
+        self.mask = mask
+        self._places = np.append(used, np.arange(p, mask.shape[1]))
+        self._mask = mask[:, self._places]
+        self._columns = columns.select(used)
+        self._loss = objective.on(rows, Penalty())
+
+    def __len__(self):
+        return int(np.count_nonzero(self.mask))
+
+    @property
+    def work(self):
+        """What an evaluation of the loss is worth that these coefficients alone have a part in."""
+        return self._loss.work
+
+    def hessian(self, theta):
+        """The matrix at theta, (K, q)."""
+        kernel = partial(_add_hessian, **self._layout)
+        (H,) = self._loss.rows.accumulate(kernel, self._model(theta))
+        return H
+
+    def operator(self, theta):
+        """Function from a vector to its product with the matrix at theta, (K, q)."""
+        model = theta[:, self._places].ravel()
+        product = self._loss.hessian_operator(model)
+
+        def times(v):
+            V = np.zeros(self._mask.shape)
+            V[self._mask] = v
+            H = product(self._columns.theta_of(V).ravel())
+            return self._columns.gradient_of(H.reshape(V.shape))[self._mask]
+
+        return times
+
+    def class_blocks(self, theta):
+        """The blocks of the matrix on its diagonal, one for each class."""
+        kernel = partial(_add_class_blocks, **self._layout)
+        return self._loss.rows.accumulate(kernel, self._model(theta))
+
+    def diagonal(self, theta, weights=class_curvature):
+        """The diagonal of the matrix at theta, (K, q), or that under other weights of the rows."""
+        rows, columns = self._loss.rows, self._columns
+        center = columns.mean if rows.are_centred else np.zeros_like(columns.mean)
+        numbers, first, second = rows.moments(weights, self._model(theta), center, rows.n_classes)
+        total = numbers[0][:, np.newaxis]
+        off = columns.mean - center
+        D = np.empty(self._mask.shape)
+        p = len(off)
+        D[:, :p] = np.maximum(second - 2 * off * first + off**2 * total, 0) * columns.scale**2
+        D[:, p:] = total
+        return D[self._mask]
+
+    @property
+    def n_pairs(self):
+        """Numbers in the blocks of the classes."""
+        return int((self._mask.sum(axis=1).astype(float) ** 2).sum())
+
+    @property
+    def _layout(self):
+        """Where coefficients are, and what makes a block's columns standardised."""
+        columns, q = self._columns, self._mask.shape[1]
+        places, size = _places_by_class(self._mask)
+        return {"places": places, "size": size, "mean": columns.mean, "scale": columns.scale, "q": q}
+
+    def _model(self, theta):
+        return self._loss.unpack(theta[:, self._places])
+
+
+def _places_by_class(mask):
+    """For each class its columns, and where they are among all coefficients."""
+    ends = np.cumsum(mask.sum(axis=1))
+    starts = ends - mask.sum(axis=1)
+    places = [
+        (k, np.flatnonzero(mask[k]), slice(start, end))
+        for k, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True))
+        if end > start
+    ]
+    return places, int(ends[-1])
+
+
+def _add_hessian(total, block, Z, places, size, mean, scale, q):
+    """Add a block of rows to the matrix."""
+    P, X = softmax(Z), block.columns(mean, scale)[:q] * np.sqrt(block.weights)
+    (H,) = (np.zeros((size, size)),) if total is None else total
+    B = np.empty((size, X.shape[1]))
+    for k, columns, place in places:
+        B[place] = X[columns]
+        root = B[place] * np.sqrt(P[k])
+        H[place, place] += root @ root.T
+        B[place] *= P[k]
+    H -= B @ B.T
+    return (H,)
+
+
+def _add_class_blocks(total, block, Z, places, size, mean, scale, q):
+    """Add a block of rows to the matrices of the classes."""
+    P, X = softmax(Z), block.columns(mean, scale)[:q]
+    P *= 1 - P
+    P *= block.weights
+    roots = [X[columns] * np.sqrt(P[k]) for k, columns, _ in places]
+    added = tuple(root @ root.T for root in roots)
+    return added if total is None else add_in_place(total, added)
+
+
+def residual_weights(block, Z):
+    """The disagreement of p and q, (K, m), as a kernel for `Coordinates.diagonal`."""
+    C = disagreement(softmax(Z), block.targets.matrix(Z.dtype)) * block.weights
+    return C, (C.sum(axis=1, dtype=np.float64),)

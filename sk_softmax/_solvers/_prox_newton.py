@@ -1,0 +1,265 @@
+"""Proximal Newton steps for penalties with absolute values and for bounds.
+
+Each iteration models f by its gradient and Hessian at theta, on a working set of coefficients: those
+that are not zero, those without a penalty, and those that violate the conditions of optimality most.
+The model, with the penalty and the bounds as they are, is minimised face by face, see `_quadratic`.
+The set grows until nothing outside of it violates them. The run ends when the duality gap is small
+enough, see `_duality`.
+
+The method is that of J. D. Lee, Y. Sun, M. A. Saunders, "Proximal Newton-type methods for minimizing
+composite functions", SIAM Journal on Optimization 24(3), 2014.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+import numpy as np
+
+from sk_softmax._coordinates import Coordinates, residual_weights
+from sk_softmax._curvature import Curvature
+from sk_softmax._objective import NOT_FINITE
+from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
+from sk_softmax._solvers._duality import lower_bound
+from sk_softmax._solvers._quadratic import MatrixModel, OperatorModel, Terms, minimised
+
+_EPS = np.finfo(np.float64).eps
+# Evaluations of f that the matrix of the smallest working set costs, and that of the largest may.
+_EVALUATIONS = 10
+_MATRIX_EVALUATIONS = 100
+# Matrices of that size that exist while it is summed by groups of blocks.
+_MATRICES = 8
+# Share of the decrease that a model promises with which its step is accepted.
+_ACCEPTED = 0.1
+_DAMPING = 0.03
+_MORE_DAMPING = 10.0
+# Newton's decrement on a face, in the decrease of the model, at which it counts as minimised.
+_FORCING = 1e-2
+# The minimum is bounded once the model says that f is this many times `tol` above it.
+_NEAR = 10.0
+# Dampings that are tried, each ten times the one before.
+_MAX_TRIALS = 20
+
+
+@dataclass(frozen=True)
+class ProxNewton:
+    """Minimise until the duality gap is at most ``tol |f|``."""
+
+    tol: float | None
+    max_iter: int | None
+
+    default_max_iter: ClassVar[int] = 1000
+    metrics: ClassVar[tuple[str, ...]] = ("loss", "accuracy", "gap", "n_evaluations", "n_nonzero")
+
+    def minimize(self, objective, theta, on_iteration):
+        """Take steps until the gap is within `tol`, or none gets further."""
+        max_iter = self.default_max_iter if self.max_iter is None else self.max_iter
+        with np.errstate(over="ignore", invalid="ignore"):  # every evaluation is checked
+            return _Run(objective, self.tol or 0.0, max_iter, on_iteration).minimize(theta)
+
+
+@dataclass(frozen=True)
+class _Point:
+    """V (K, q), f there, the gradient of f without absolute values, and the accuracy."""
+
+    V: np.ndarray
+    value: float
+    gradient: np.ndarray
+    accuracy: float
+
+
+class _Run:
+    """One run. V (K, q) are coefficients in standardised columns, and intercepts beside them."""
+
+    def __init__(self, objective, tol, max_iter, on_iteration):
+        self._objective = objective = objective.astype(np.float64)
+        self._tol, self._max_iter, self._on_iteration = tol, max_iter, on_iteration
+        self._columns = columns = Curvature(objective).standardised_columns
+        self._penalty = penalty = objective.penalty.in_units(columns.scale)
+        self._p, shape = objective.n_features, objective.shape
+
+        def of_coefficients(values, of_intercepts):
+            extended = np.full(shape, of_intercepts)
+            extended[:, : self._p] = values
+            return extended
+
+        self._l2, self._l1 = of_coefficients(penalty.l2, 0.0), of_coefficients(penalty.l1, 0.0)
+        self._lower = of_coefficients(penalty.lower, -np.inf)
+        self._upper = of_coefficients(penalty.upper, np.inf)
+        self._n_iter = self._n_evaluations = 0
+        self._bound, self._reason = -math.inf, None
+        self._held = self._fixed()
+        self._damping = 0.0
+
+    def _fixed(self):
+        """Mask of what stays: fixed coefficients, and those of one class that others move against.
+
+        Where nothing draws the coefficients of a column to zero, as with the intercepts, one number
+        may be added to those of all classes.
+        """
+        is_bounded = np.isfinite(self._lower) | np.isfinite(self._upper)
+        is_free = ((self._l1 == 0) & (self._l2 == 0) & ~is_bounded).all(axis=0)
+        fixed = self._lower == self._upper
+        fixed[np.argmax(self._objective.rows.class_weight), is_free] = True
+        return fixed
+
+    def minimize(self, theta):
+        """The `SolverResult` from a flat theta."""
+        V = self._columns.of_theta(theta.reshape(self._objective.shape).copy())
+        W = V[:, : self._p]
+        np.clip(W, self._penalty.lower, self._penalty.upper, out=W)
+        self._penalty.centre(W)
+        self._null_value = self._value_of_null_model()
+        point = self._point_at(V)
+        while self._reason is None:
+            point = self._advanced(point)
+        theta = self._columns.theta_of(point.V.copy())
+        if self._objective.fit_intercept:
+            theta[:, -1] -= theta[:, -1].mean()
+        gap = max(point.value - self._bound, 0.0)
+        return SolverResult(
+            theta.ravel(),
+            point.value,
+            self._n_iter,
+            self._reason is StopReason.TOL,
+            self._reason,
+            gap,
+            "duality" if gap < math.inf else None,
+        )
+
+    def _value_of_null_model(self):
+        """f of the class frequencies alone, or of coefficients as near to zero as they may be."""
+        theta, loss = self._objective.null_model()
+        penalty = self._objective.penalty
+        if not penalty.has_bounds:
+            return loss
+        W, b = self._objective.unpack(theta)
+        W = np.clip(W, penalty.lower, penalty.upper)
+        return self._objective.loss(self._objective.pack(W, b))[0] + penalty.value(W)
+
+    def _point_at(self, V):
+        self._n_evaluations += 1
+        evaluation = self._objective.evaluate(self._columns.theta_of(V.copy()).ravel())
+        if not math.isfinite(evaluation.value + evaluation.gradient.sum()):
+            raise FloatingPointError(NOT_FINITE)
+        gradient = self._columns.gradient_of(evaluation.gradient.reshape(V.shape).copy())
+        return _Point(V, evaluation.value, gradient, evaluation.accuracy)
+
+    def _advanced(self, point):
+        """The point after an iteration; sets the reason for which the run ends at it."""
+        mask, is_whole = self._working_set(point)
+        model = self._model(point, mask)
+        step, decrease = self._step(model, point, mask)
+        small = max(self._tol * abs(point.value), _EPS)
+        if is_whole and self._damping > 0 and decrease <= small:
+            self._damping = 0.0
+            step, decrease = self._step(model, point, mask)
+        if is_whole and self._damping == 0 and decrease <= _NEAR * small:
+            bound = lower_bound(
+                self._objective, self._columns, self._penalty, point.V, point.gradient, step
+            )
+            self._bound = max(self._bound, bound)
+            if self._is_small(point):
+                self._reason = StopReason.TOL
+                return point
+        if self._n_iter >= self._max_iter:
+            self._reason = StopReason.MAX_ITER
+            return point
+        for _ in range(_MAX_TRIALS):
+            following = self._point_after(point, step)
+            decreased = point.value - following.value + 4 * _EPS * abs(point.value)
+            if decreased >= _ACCEPTED * decrease:
+                break
+            self._damping = max(_MORE_DAMPING * self._damping, _DAMPING)
+            step, decrease = self._step(model, point, mask)
+        else:
+            self._reason = StopReason.PRECISION
+            return point
+        if decreased > 0.5 * decrease:
+            self._damping = self._damping / _MORE_DAMPING if self._damping > _DAMPING / 100 else 0.0
+        self._n_iter += 1
+        if self._is_small(following):
+            self._reason = StopReason.TOL
+        self._tell(following, decrease)
+        return following
+
+    def _step(self, model, point, mask):
+        """The step to the minimum of a model, damped, and how far that is below the point."""
+        terms = Terms(self._l1[mask], self._lower[mask], self._upper[mask])
+        x, step = point.V[mask], np.zeros(point.V.shape)
+        if self._damping > 0:
+            model = model.damped(self._damping)
+        minimum, decrease = minimised(model, x, point.gradient[mask], terms, _FORCING)
+        step[mask] = minimum - x
+        return step, decrease
+
+    def _point_after(self, point, step):
+        V = point.V + step
+        self._penalty.centre(V[:, : self._p])
+        return self._point_at(V)
+
+    def _is_small(self, point):
+        """Whether the gap is within `tol` of f, and little beside what there is to gain."""
+        f = abs(point.value)
+        gap = point.value - self._bound
+        rounding = 16 * _EPS * f
+        gain = max(self._null_value - point.value, 0.0)
+        return gap <= min(self._tol * f, max(math.sqrt(self._tol) * gain, rounding))
+
+    def _tell(self, point, decrease):
+        """Report the iteration, which may end the run."""
+        V = point.V
+        metrics = {
+            "loss": point.value,
+            "accuracy": point.accuracy,
+            "gap": min(point.value - self._bound, decrease) if self._bound > -math.inf else decrease,
+            "n_evaluations": self._n_evaluations,
+            "n_nonzero": int(np.count_nonzero(V[:, : self._p])),
+        }
+        state = IterationState(
+            self._n_iter, lambda: self._columns.theta_of(V.copy()).ravel(), metrics
+        )
+        if self._on_iteration(state) and self._reason is None:
+            self._reason = StopReason.CALLBACK
+
+    def _working_set(self, point):
+        """Mask of the coefficients to move, and whether it has all that violate optimality."""
+        V, G = point.V, point.gradient
+        terms = Terms(self._l1, self._lower, self._upper)
+        sign, slope = terms.orthant(V, G)
+        may_move = terms.free(V, sign, slope) & ~self._held
+        mask = may_move & ((V != 0) | (self._l1 == 0))
+        entering = np.flatnonzero(may_move & ~mask)
+        size = np.count_nonzero(mask)
+        room = max(size, self._cheap_size() - size)
+        is_whole = len(entering) <= room
+        if not is_whole:
+            order = np.argpartition(-abs(slope.ravel()[entering]), room)
+            entering = entering[order[:room]]
+        mask.ravel()[entering] = True
+        # Of a column one class stays at zero, or one number could be added to those of all. Where
+        # the others are at the minimum it does not violate optimality, since V is centred.
+        columns = np.flatnonzero(mask.all(axis=0) & ~V.all(axis=0) & (self._l1 > 0).all(axis=0))
+        if not self._penalty.has_bounds:
+            distance = np.where(V == 0, abs(slope), np.inf)[:, columns]
+            mask[np.argmin(distance, axis=0), columns] = False
+        return mask, is_whole
+
+    def _cheap_size(self):
+        """Coefficients whose matrix costs some evaluations."""
+        return int(math.sqrt(_EVALUATIONS * self._objective.work / self._objective.n_samples))
+
+    def _model(self, point, mask):
+        """The quadratic model at a point."""
+        theta = self._columns.theta_of(point.V.copy())
+        coordinates = Coordinates(self._objective, self._columns, mask)
+        l2, n = self._l2[mask], self._objective.n_samples
+        damper = partial(coordinates.diagonal, theta, residual_weights)
+        affordable = _MATRIX_EVALUATIONS * coordinates.work / n
+        size = len(coordinates)
+        if size**2 <= min(affordable, self._objective.rows.spare_bytes / (8 * _MATRICES)):
+            return MatrixModel(coordinates.hessian(theta), l2, damper)
+        blocks = coordinates.class_blocks(theta) if coordinates.n_pairs <= affordable else None
+        diagonal = coordinates.diagonal(theta)
+        return OperatorModel(coordinates.operator(theta), diagonal, blocks, l2, damper)

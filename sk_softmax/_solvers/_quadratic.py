@@ -1,0 +1,220 @@
+"""Quadratic models with absolute values and bounds, minimised face by face.
+
+The model of a step from x_0 is, with d = x - x_0,
+
+    m(x) = g d + 1/2 d' H d + sum_j l1_j |x_j|,   lower <= x <= upper.
+
+Within an orthant it is a quadratic. A face of the orthant holds some coefficients at zero or at a
+bound. Newton's step on the free ones is cut off where it leaves the orthant or the bounds, and
+shortened until it lowers m; those that it sends to zero are on the next face. (D. P. Bertsekas,
+"Projected Newton methods for optimization problems with simple constraints", SIAM Journal on
+Control and Optimization 20(2), 1982; R. H. Byrd, G. M. Chin, J. Nocedal, F. Oztoprak, "A family of
+second-order methods for convex l1-regularized optimization", Mathematical Programming 159, 2016.)
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import get_lapack_funcs
+
+from sk_softmax._factors import inverse_sqrt
+
+# Faces that are tried, each with a solve; most models take a handful.
+_MAX_FACES = 100
+# Share of the decrease that a step's slope promises.
+_ARMIJO = 1e-4
+# Products with H for a step on a face.
+_MAX_PRODUCTS = 100
+# Residual of such a step, relative to that of no step.
+_FORCING = 0.1
+
+
+class MatrixModel:
+    """H as a matrix, whose faces are solved by factors.
+
+    Parameters
+    ----------
+    H : ndarray of shape (m, m)
+    more : ndarray of shape (m,)
+        To be added to its diagonal.
+    damper : callable
+        Makes the diagonal that `damped` adds multiples of.
+    """
+
+    def __init__(self, H, more, damper):
+        self._loss, self._more, self._damper = H, more, damper
+        self._H = H.copy()
+        self._H[np.diag_indices(len(H))] += more
+        self.diagonal = np.diagonal(self._H)
+
+    def damped(self, factor):
+        """The model with more on its diagonal."""
+        return MatrixModel(self._loss, self._more + factor * self._damper(), self._damper)
+
+    def product(self, d):
+        """H d."""
+        return self._H @ d
+
+    def step(self, free, slope):
+        """``-H^-1 slope`` on the coefficients of a mask."""
+        return -_solver(self._H[np.ix_(free, free)])(slope)
+
+
+class OperatorModel:
+    """H as a function, whose faces are solved by preconditioned conjugate gradients.
+
+    Parameters
+    ----------
+    times : callable
+        From a vector to its product with the Hessian of the loss.
+    diagonal : ndarray of shape (m,)
+        Of that Hessian.
+    blocks : tuple of ndarray or None
+        Its blocks on the diagonal, which precondition; without them the diagonal does.
+    more, damper
+        As in `MatrixModel`.
+    """
+
+    def __init__(self, times, diagonal, blocks, more, damper):
+        self._times, self._diagonal, self._blocks = times, diagonal, blocks
+        self._more, self._damper = more, damper
+        self.diagonal = diagonal + more
+
+    def damped(self, factor):
+        """The model with more on its diagonal."""
+        more = self._more + factor * self._damper()
+        return OperatorModel(self._times, self._diagonal, self._blocks, more, self._damper)
+
+    def product(self, d):
+        """H d."""
+        return self._times(d) + self._more * d
+
+    def _preconditioner(self, free):
+        """Function from a vector to about ``H^-1`` times it, on the coefficients of a mask."""
+        if self._blocks is None:
+            M = _inverse(self.diagonal)[free]
+            return lambda r: M * r
+        ends = np.cumsum([len(B) for B in self._blocks])[:-1]
+        solvers = []
+        for B, some, more in zip(
+            self._blocks, np.split(free, ends), np.split(self._more, ends), strict=True
+        ):
+            A = B[np.ix_(some, some)]
+            A[np.diag_indices(len(A))] += more[some]
+            solvers.append(_solver(A) if len(A) else np.copy)
+        counts = [np.count_nonzero(some) for some in np.split(free, ends)]
+        ends = np.cumsum(counts)[:-1]
+        return lambda r: np.concatenate(
+            [solve(v) for solve, v in zip(solvers, np.split(r, ends), strict=True)]
+        )
+
+    def step(self, free, slope):
+        """About ``-H^-1 slope`` on the coefficients of a mask."""
+        M, full = self._preconditioner(free), np.zeros(len(free))
+        r, y = -slope, np.zeros_like(slope)
+        z = M(r)
+        d, rho = z, float(r @ z)
+        enough = _FORCING**2 * rho
+        for _ in range(_MAX_PRODUCTS):
+            full[free] = d
+            Hd = self.product(full)[free]
+            curvature = float(d @ Hd)
+            if not curvature > 0:
+                break
+            t = rho / curvature
+            y += t * d
+            r = r - t * Hd
+            z = M(r)
+            rho, previous = float(r @ z), rho
+            if rho <= enough:
+                break
+            d = z + (rho / previous) * d
+        return y
+
+
+def _solver(A):
+    """Function from a vector v to ``A^-1 v``; overwrites A."""
+    scale = inverse_sqrt(np.maximum(np.diagonal(A), 0))
+    A *= scale
+    A *= scale[:, np.newaxis]
+    potrf, potrs = get_lapack_funcs(("potrf", "potrs"), (A,))
+    jitter, failed = 10 * np.finfo(A.dtype).eps, True
+    while failed:  # what rounding leaves indefinite gets more on its diagonal
+        np.fill_diagonal(A, 1 + jitter)
+        L, failed = potrf(A.T, lower=True)
+        jitter *= 10
+    return lambda v: scale * potrs(L, scale * v, lower=True)[0]
+
+
+def _inverse(diagonal):
+    """Of a diagonal, as if none of it were but a rounding error."""
+    return 1 / np.maximum(diagonal, np.finfo(float).eps * diagonal.max())
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is beside the quadratic: `l1`, `lower` and `upper` for each coefficient."""
+
+    l1: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+
+    def orthant(self, x, g):
+        """Signs of the orthant that x lies in, or enters along -g; the slope of m in it."""
+        sign = np.sign(x)
+        entering = (x == 0) & (abs(g) > self.l1)
+        sign[entering] = -np.sign(g[entering])
+        return sign, g + self.l1 * sign
+
+    def free(self, x, sign, slope):
+        """Mask of the coefficients that may move."""
+        at_lower = (x <= self.lower) & (slope >= 0)
+        at_upper = (x >= self.upper) & (slope <= 0)
+        return ((sign != 0) | (self.l1 == 0)) & ~at_lower & ~at_upper
+
+    def box(self, sign):
+        """The part of the orthant within the bounds."""
+        penalised = self.l1 > 0
+        low = np.where(penalised & (sign > 0), np.maximum(self.lower, 0), self.lower)
+        high = np.where(penalised & (sign < 0), np.minimum(self.upper, 0), self.upper)
+        return low, high
+
+
+def minimised(model, x, g, terms, forcing):
+    """The minimum of the model that is g and H at x, and what it lies below.
+
+    Ends when Newton's decrement on a face is below `forcing` times the decrease so far.
+    """
+    decrease = 0.0
+    for _ in range(_MAX_FACES):
+        sign, slope = terms.orthant(x, g)
+        free = terms.free(x, sign, slope)
+        if not free.any():
+            break
+        d = np.zeros_like(x)
+        d[free] = model.step(free, slope[free])
+        decrement = -float(slope @ d)
+        if not decrement > forcing * decrease:
+            break
+        box = terms.box(sign)
+        step, Hs, change = _projected(model, x, d, slope, box)
+        if not change < 0:  # all that may move would leave the orthant: move against the slope
+            d = np.where(free, -slope * _inverse(model.diagonal), 0.0)
+            step, Hs, change = _projected(model, x, d, slope, box)
+        if not change < 0:
+            break
+        x, g, decrease = x + step, g + Hs, decrease - change
+    return x, decrease
+
+
+def _projected(model, x, d, slope, box):
+    """As much of a step within the orthant as lowers the model; H times it, and the change."""
+    t = 1.0
+    while True:
+        step = np.clip(x + t * d, *box) - x
+        Hs = model.product(step)
+        promised = float(slope @ step)
+        change = promised + 0.5 * float(step @ Hs)
+        if change <= _ARMIJO * promised or t < 1e-10:
+            return step, Hs, change
+        t /= 2
