@@ -28,11 +28,13 @@ class Coordinates:
     columns : StandardisedColumns
     mask : ndarray of shape (K, q), bool
         Which ones.
+    V : ndarray of shape (K, q)
+        Where the Hessian is taken: columns without a coefficient have no part in it.
     """
 
-    def __init__(self, objective, columns, mask):
+    def __init__(self, objective, columns, mask, V):
         rows, p = objective.rows, objective.n_features
-        used = np.flatnonzero(mask[:, :p].any(axis=0))
+        used = np.flatnonzero((mask | (V != 0))[:, :p].any(axis=0))
         if 8 * rows.n_stored * len(used) <= p * rows.spare_bytes and 0 < len(used) < p:
             rows = rows.select(used)
         else:
@@ -42,6 +44,8 @@ class Coordinates:
         self._mask = mask[:, self._places]
         self._columns = columns.select(used)
         self._loss = objective.on(rows, Penalty())
+        theta = self._columns.theta_of(V[:, self._places])
+        self._theta, self._model = theta.ravel(), self._loss.unpack(theta)
 
     def __len__(self):
         return int(np.count_nonzero(self.mask))
@@ -51,16 +55,15 @@ class Coordinates:
         """What an evaluation of the loss is worth that these coefficients alone have a part in."""
         return self._loss.work
 
-    def hessian(self, theta):
-        """The matrix at theta, (K, q)."""
+    def hessian(self):
+        """The matrix."""
         kernel = partial(_add_hessian, **self._layout)
-        (H,) = self._loss.rows.accumulate(kernel, self._model(theta))
+        (H,) = self._loss.rows.accumulate(kernel, self._model)
         return H
 
-    def operator(self, theta):
-        """Function from a vector to its product with the matrix at theta, (K, q)."""
-        model = theta[:, self._places].ravel()
-        product = self._loss.hessian_operator(model)
+    def operator(self):
+        """Function from a vector to its product with the matrix."""
+        product = self._loss.hessian_operator(self._theta)
 
         def times(v):
             V = np.zeros(self._mask.shape)
@@ -70,16 +73,16 @@ class Coordinates:
 
         return times
 
-    def class_blocks(self, theta):
+    def class_blocks(self):
         """The blocks of the matrix on its diagonal, one for each class."""
         kernel = partial(_add_class_blocks, **self._layout)
-        return self._loss.rows.accumulate(kernel, self._model(theta))
+        return self._loss.rows.accumulate(kernel, self._model)
 
-    def diagonal(self, theta, weights=class_curvature):
-        """The diagonal of the matrix at theta, (K, q), or that under other weights of the rows."""
+    def diagonal(self, weights=class_curvature):
+        """The diagonal of the matrix, or that under other weights of the rows."""
         rows, columns = self._loss.rows, self._columns
         center = columns.mean if rows.are_centred else np.zeros_like(columns.mean)
-        numbers, first, second = rows.moments(weights, self._model(theta), center, rows.n_classes)
+        numbers, first, second = rows.moments(weights, self._model, center, rows.n_classes)
         total = numbers[0][:, np.newaxis]
         off = columns.mean - center
         D = np.empty(self._mask.shape)
@@ -100,9 +103,6 @@ class Coordinates:
         places, size = _places_by_class(self._mask)
         return {"places": places, "size": size, "mean": columns.mean, "scale": columns.scale, "q": q}
 
-    def _model(self, theta):
-        return self._loss.unpack(theta[:, self._places])
-
 
 def _places_by_class(mask):
     """For each class its columns, and where they are among all coefficients."""
@@ -118,7 +118,7 @@ def _places_by_class(mask):
 
 def _add_hessian(total, block, Z, places, size, mean, scale, q):
     """Add a block of rows to the matrix."""
-    P, X = softmax(Z), block.columns(mean, scale)[:q] * np.sqrt(block.weights)
+    P, X = softmax(block.targets.logits(Z)), block.columns(mean, scale)[:q] * np.sqrt(block.weights)
     (H,) = (np.zeros((size, size)),) if total is None else total
     B = np.empty((size, X.shape[1]))
     for k, columns, place in places:
@@ -132,7 +132,7 @@ def _add_hessian(total, block, Z, places, size, mean, scale, q):
 
 def _add_class_blocks(total, block, Z, places, size, mean, scale, q):
     """Add a block of rows to the matrices of the classes."""
-    P, X = softmax(Z), block.columns(mean, scale)[:q]
+    P, X = softmax(block.targets.logits(Z)), block.columns(mean, scale)[:q]
     P *= 1 - P
     P *= block.weights
     roots = [X[columns] * np.sqrt(P[k]) for k, columns, _ in places]
@@ -142,5 +142,5 @@ def _add_class_blocks(total, block, Z, places, size, mean, scale, q):
 
 def residual_weights(block, Z):
     """The disagreement of p and q, (K, m), as a kernel for `Coordinates.diagonal`."""
-    C = disagreement(softmax(Z), block.targets.matrix(Z.dtype)) * block.weights
+    C = disagreement(softmax(block.targets.logits(Z)), block.targets.matrix(Z.dtype)) * block.weights
     return C, (C.sum(axis=1, dtype=np.float64),)

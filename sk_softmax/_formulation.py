@@ -7,7 +7,7 @@ has coefficients of zero, and an intercept so low that its probability is zero i
 import numpy as np
 
 from sk_softmax._objective import Objective
-from sk_softmax._penalty import Penalty
+from sk_softmax._regularisation import centred, make_penalty
 
 # The other classes' logits have a mean of zero in every row, so that their largest is at least
 # this much above, and exp(-1000) is zero. Yet it is a number that one can compute with.
@@ -15,17 +15,11 @@ _WITHOUT_WEIGHT = -1000.0
 
 
 def make_objective(estimator, data, threads, total_weight=None):
-    """The objective on the classes that have weight, penalised for the weight of all rows.
-
-    With two classes a softmax of two rows at C/2 is the sigmoid model at C. Two of more classes
-    that are fixed stay a softmax at C, as with few rows of the others.
-    """
-    number = len(data.weighted if estimator.classes is None else data.classes)
-    C = estimator.C / 2 if number == 2 else estimator.C
+    """The objective on the classes that have weight, penalised for the weight of all rows."""
     if total_weight is None:
         total_weight = data.total_weight
     rows = data.rows(estimator.label_smoothing, threads)
-    penalty = Penalty(_penalty_of_mean(C, total_weight))
+    penalty = make_penalty(estimator, data, total_weight)
     return Objective(rows, penalty, estimator.fit_intercept, threads)
 
 
@@ -50,7 +44,7 @@ def theta_of(model, objective, data):
         if row is not None:
             theta[k, : objective.n_features] = W[row]
             theta[k, objective.n_features :] = b[row]
-    return (theta - theta.mean(axis=0)).ravel()
+    return centred(theta, objective.penalty).ravel()
 
 
 def _have_weight(W, b):
@@ -120,7 +114,9 @@ def coefficients(objective, theta, data, columns=None):
     coef, intercept = theta[:, :n_columns], theta[:, -1]
     intercept = intercept if objective.fit_intercept else np.zeros(objective.n_classes)
     if objective.n_classes < len(data.classes):
-        W, b = coef - coef.mean(axis=0), intercept - intercept.mean()
+        W, b = coef, intercept - intercept.mean()
+        if objective.penalty.is_smooth:
+            W = coef - coef.mean(axis=0)
         coef = np.zeros((len(data.classes), n_columns))
         intercept = np.full(len(data.classes), _WITHOUT_WEIGHT)
         coef[data.weighted], intercept[data.weighted] = W, b
@@ -149,12 +145,3 @@ def _check_warm_start(estimator, data):
                 f"warm_start=True needs the {what} of the previous fit, which had {before}; "
                 f"now there are {now}. Set warm_start=False to start anew."
             )
-
-
-def _penalty_of_mean(C, total_weight):
-    """``lam = 1 / (C S)``, zero where C S overflows."""
-    product = float(C) * float(total_weight)
-    lam = 1 / product if product > 0 else np.inf
-    if lam == np.inf:
-        raise ValueError(f"C times the sum of the weights underflows; increase C={C!r}.")
-    return lam

@@ -2,15 +2,14 @@
 
 import functools
 
-_L2_ONLY = "The penalty is L2, of strength 1/C; C=numpy.inf is none. There is no L1 penalty."
+_PENALTY = "The penalty is L2 of strength 1/C; l1_ratio=1 makes it L1, and C=numpy.inf none."
 _MULTINOMIAL = "More than two classes are always multinomial; see OneVsRestClassifier for the rest."
 _LIBLINEAR = 'It belongs to "liblinear"; the intercept is never penalised here.'
 _RATE = 'learning_rate takes the number itself, or "auto".'
 _EPOCHS = "max_iter is the number of epochs."
 
 _PARAMETERS = {
-    "penalty": _L2_ONLY,
-    "l1_ratio": _L2_ONLY,
+    "penalty": _PENALTY,
     "alpha": "C = 1 / (alpha * n_samples).",
     "multi_class": _MULTINOMIAL,
     "dual": _LIBLINEAR,
@@ -31,7 +30,7 @@ _SCHEDULES = {"optimal", "constant", "invscaling", "adaptive", "inverse_scaling"
 _VALUES = {
     "solver": (
         (_OTHER_SOLVERS, 'With "auto" or "lbfgs" raw features need no other solver.'),
-        ({"l1", "l2", "elasticnet"}, f"The first argument is the solver. {_L2_ONLY}"),
+        ({"l1", "l2", "elasticnet"}, f"The first argument is the solver. {_PENALTY}"),
     ),
     "learning_rate": (
         (

@@ -88,20 +88,23 @@ def disagreement(P, Q):
 
 
 def dual_entropy(block, Z, share):
-    """``sum_i s_i`` times the entropy of ``q + share (p' - q)``, minus infinity if p' is none.
+    """``sum_i s_i (H(r_i) + (r_i - q_i) o_i)`` of ``r = q + share (p' - q)``, with H the entropy.
 
     Z are logits of a model and of a step, and p' is what the softmax p becomes along the step by
-    its linear approximation.
+    its linear approximation; minus infinity if that is no distribution. o_i are offsets.
     """
-    K = block.targets.n_classes
-    P, D = softmax(Z[:K]), Z[K:]
+    K, targets = block.targets.n_classes, block.targets
+    P, D = softmax(targets.logits(Z[:K])), Z[K:]
     D -= np.einsum("km,km->m", P, D)
     D += 1
     P *= D
-    Q = block.targets.matrix(P.dtype)
+    Q = targets.matrix(P.dtype)
     P -= Q
     P *= share
+    of_offset = 0.0
+    if targets.offset is not None:
+        of_offset = float(np.einsum("km,mk->m", P, targets.offset) @ block.weights)
     P += Q
     if P.min() < 0:
         return (-np.inf,)
-    return (float(entr(P).sum(axis=0) @ block.weights),)
+    return (float(entr(P).sum(axis=0) @ block.weights) + of_offset,)

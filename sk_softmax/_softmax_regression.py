@@ -31,6 +31,7 @@ from sk_softmax._offsets import check_offset_like
 from sk_softmax._prediction import SoftmaxPredictionMixin
 from sk_softmax._solvers import (
     SCHEDULES,
+    SGD,
     SOLVERS,
     SolverResult,
     StopReason,
@@ -101,24 +102,35 @@ class SoftmaxRegression(
     .. math::
 
         C \sum_i s_i \, H\bigl(q_i, \operatorname{softmax}(W x_i + b + o_i)\bigr)
-        + \tfrac{1}{2} \lVert W \rVert^2
+        + \sum_{kj} c_j \Bigl( \tfrac{1 - r}{2} W_{kj}^2 + r \, |W_{kj}| \Bigr)
 
     with H the cross-entropy, :math:`q_i` the one-hot label of row i, :math:`s_i` its weight
-    times that of its class, and :math:`o_i` its offset, zero unless `fit` is given one. This is
+    times that of its class, :math:`o_i` its offset, zero unless `fit` is given one, r the
+    `l1_ratio`, and :math:`c_j` the `penalty_factor` of feature j, one by default. This is
     the objective of scikit-learn's :class:`~sklearn.linear_model.LogisticRegression`, for any
     number of classes: with two there is one weight vector, and the model is the sigmoid's.
 
     Parameters
     ----------
-    solver : {"auto", "lbfgs", "sgd"}, default="auto"
-        "lbfgs" is L-BFGS-B on all rows, which finds the minimum; "sgd" takes steps along
-        the gradients of mini-batches, which is of use sooner on large data. "auto" takes
-        "sgd" if a parameter that only "sgd" has is not at its default (`learning_rate`,
+    solver : {"auto", "lbfgs", "prox-newton", "sgd"}, default="auto"
+        "lbfgs" is L-BFGS-B on all rows, which finds the minimum; "prox-newton" takes proximal
+        Newton steps, also with L1 and within bounds, which "lbfgs" and "sgd" refuse; "sgd" takes
+        steps along the gradients of mini-batches, which is of use sooner on large data. "auto"
+        takes "prox-newton" for L1 and bounds; "sgd" if a parameter that only "sgd" has is not at its default (`learning_rate`,
         `schedule`, `batch_size`, `momentum`, `nesterov`, `average`, `record_batches`), or if one
         product of the data with the coefficients exceeds 1e10 multiplications (about 1,300,000
         rows of 784 features for 10 classes); otherwise "lbfgs". "lbfgs" warns of such a parameter.
     C : float, default=1.0
         Inverse of the regularisation strength; positive, ``np.inf`` for no penalty.
+    l1_ratio : float, default=0.0
+        The share r of L1 in the penalty, in [0, 1]: 0 is L2 alone, 1 is L1 alone, which makes
+        coefficients zero.
+    penalty_factor : array-like of shape (n_features,), default=None
+        Factors :math:`c_j` of the penalty, feature by feature, not negative; zero for features
+        without a penalty. None for one.
+    bounds : tuple (lower, upper), default=None
+        Bounds on `coef_`: numbers or arrays that broadcast to its shape, infinite where there is
+        none. They need not contain zero. None for no bounds.
     fit_intercept : bool, default=True
         Whether to fit an intercept for each class. It is never penalised.
     classes : array-like of shape (n_classes,), default=None
@@ -205,18 +217,19 @@ class SoftmaxRegression(
     gap_ : float
         For "lbfgs": a bound on what `loss_` is above its minimum, from the Newton decrement and
         generalised self-concordance [5]_; infinite if none was found, as after `max_iter`
-        iterations. Where it is finite there is a minimum, also without a penalty.
-    gap_method_ : {"cholesky", "cg"} or None
+        iterations. Where it is finite there is a minimum, also without a penalty. For "prox-newton"
+        the duality gap.
+    gap_method_ : {"cholesky", "cg", "duality"} or None
         What `gap_` rests on: the factorised Hessian of all rows, with which it is a theorem up to
         rounding; or conjugate gradients, which estimate the Newton decrement and the largest
-        leverage of a row. None if `gap_` is infinite, or only one class has weight.
+        leverage of a row; or Fenchel duality, which is a theorem. None if `gap_` is infinite, or only one class has weight.
     n_iter_ : ndarray of shape (1,)
         Iterations or epochs done.
     n_features_in_ : int
         Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if X has names that are all strings.
-    solver_ : {"lbfgs", "sgd"}
+    solver_ : {"lbfgs", "prox-newton", "sgd"}
         The solver used.
     converged_ : bool
         Whether `tol` was met. For "sgd", by an estimate, whether at the end no more than 1% is left
@@ -230,7 +243,9 @@ class SoftmaxRegression(
         Of the last `fit`. One entry per iteration or epoch under each key: "n_iter", "loss",
         "accuracy" on the training rows, weighted as they are in the loss, and "time" in
         seconds since the start; for "lbfgs" also "gap", an estimate of f - f* and at the end
-        `gap_`, "n_evaluations" so far, and the kind of "preconditioner"; for "sgd" "learning_rate".
+        `gap_`, "n_evaluations" so far, and the kind of "preconditioner"; for "prox-newton" in place
+        of that "n_nonzero", the number of coefficients that are not zero; for "sgd"
+        "learning_rate".
         With rows held out also "validation_loss" and "validation_accuracy". Loss and accuracy
         of an epoch of "sgd" are means over its batches, each before its step. A row for which
         all classes are equally probable counts as wrong.
@@ -278,6 +293,9 @@ class SoftmaxRegression(
     _parameter_constraints = {
         "solver": [StrOptions({"auto", *SOLVERS})],
         "C": [Interval(Real, 0, None, closed="right")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "penalty_factor": ["array-like", None],
+        "bounds": [tuple, list, None],
         "fit_intercept": ["boolean"],
         "classes": ["array-like", None],
         "class_weight": [dict, StrOptions({"balanced"}), None],
@@ -306,6 +324,9 @@ class SoftmaxRegression(
         solver="auto",
         *,
         C=1.0,
+        l1_ratio=0.0,
+        penalty_factor=None,
+        bounds=None,
         fit_intercept=True,
         classes=None,
         class_weight=None,
@@ -329,6 +350,9 @@ class SoftmaxRegression(
     ):
         self.solver = solver
         self.C = C
+        self.l1_ratio = l1_ratio
+        self.penalty_factor = penalty_factor
+        self.bounds = bounds
         self.fit_intercept = fit_intercept
         self.classes = classes
         self.class_weight = class_weight
@@ -511,7 +535,7 @@ class SoftmaxRegression(
         with RowThreads(self.n_jobs) as threads:
             objective = make_objective(self, data, threads, total)
             self.solver_ = "sgd"
-            loss, stream = self._make_solver_of("sgd").go_on(
+            loss, stream = self._make_solver_of("sgd", objective.penalty).go_on(
                 objective, weight, PreviousModel(self, objective), stream
             )
         if stream is None:
@@ -563,13 +587,16 @@ class SoftmaxRegression(
                 result = solver.minimize(objective, theta, recorder)
             if self.early_stopping and validation:
                 result = _best_of(objective, validation, result)
-            stream = Stream.after_fit(objective, data)
+            can_stream = SGD.objection(objective.penalty) is None
+            stream = Stream.after_fit(objective, data) if can_stream else None
         if result.stop_reason is StopReason.DIVERGED:
             raise ValueError(self._complaint(result))
         found = coefficients(objective, result.theta, data)
         vars(self).update(found)
         self._weight_seen, self._has_offset = data.total_weight, offset is not None
-        self._stream = stream.as_dict()
+        vars(self).pop("_stream", None)
+        if stream:
+            self._stream = stream.as_dict()
         self.loss_ = result.value
         self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
         self.converged_ = result.converged
@@ -595,7 +622,7 @@ class SoftmaxRegression(
         """What "lbfgs" proved of the distance to the minimum, also as its last entry in history."""
         vars(self).pop("gap_", None)
         vars(self).pop("gap_method_", None)
-        if self.solver_ == "lbfgs":
+        if "gap" in self.history_:
             self.gap_, self.gap_method_ = result.gap, result.gap_method
             if result.gap < np.inf and len(self.history_["gap"]):
                 self.history_["gap"][-1] = result.gap
@@ -635,12 +662,15 @@ class SoftmaxRegression(
         if self.solver == "auto" and self._set_of_sgd():
             self.solver_ = "sgd"
         elif self.solver == "auto":
-            self.solver_ = choose_solver(objective.rows)
-        return self._make_solver_of(self.solver_)
+            self.solver_ = choose_solver(objective.rows, objective.penalty)
+        return self._make_solver_of(self.solver_, objective.penalty)
 
-    def _make_solver_of(self, name):
+    def _make_solver_of(self, name, penalty):
         """The solver of a name, from the parameters that its fields name."""
         solver_class = SOLVERS[name]
+        objection = solver_class.objection(penalty)
+        if objection:
+            raise ValueError(f"The solver {name!r} {objection}.")
         options = {field.name: getattr(self, field.name) for field in fields(solver_class)}
         if "random_state" in options:
             options["random_state"] = check_random_state(self.random_state)

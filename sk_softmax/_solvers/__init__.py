@@ -2,19 +2,22 @@
 
 A solver is a dataclass whose fields are parameters of the estimator by the same names. It
 offers ``minimize(objective, theta, on_iteration) -> SolverResult``, for a theta whose class
-rows sum to zero, and names in `metrics` what it reports to `on_iteration`. It knows the
-objective only through `value_and_gradient` and its kin, and nothing of scikit-learn's
-estimators.
+rows sum to zero if the penalty is smooth, and names in `metrics` what it reports to
+`on_iteration`. ``objection(penalty)`` says why it cannot minimise with a penalty, and which solver
+can, or is None. It knows the objective only through `value_and_gradient` and its kin, and nothing
+of scikit-learn's estimators.
 """
 
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason, planned_iterations
 from sk_softmax._solvers._lbfgs import LBFGS
+from sk_softmax._solvers._prox_newton import ProxNewton
 from sk_softmax._solvers._schedules import SCHEDULES
 from sk_softmax._solvers._sgd import SGD
 from sk_softmax._solvers._state import Stream
 
 __all__ = [
     "SCHEDULES",
+    "SGD",
     "SOLVERS",
     "IterationState",
     "SolverResult",
@@ -24,22 +27,24 @@ __all__ = [
     "planned_iterations",
 ]
 
-SOLVERS = {"lbfgs": LBFGS, "sgd": SGD}
+SOLVERS = {"lbfgs": LBFGS, "prox-newton": ProxNewton, "sgd": SGD}
 
 # Multiply-adds of one product of X with all classes from which an evaluation takes about
 # a second on two cores, and a fit by L-BFGS-B a minute or more.
 _LARGE_PROBLEM = 1e10
 
 
-def choose_solver(rows):
-    """The solver that ``solver="auto"`` takes, from the shape and the place of the data alone.
+def choose_solver(rows, penalty):
+    """The solver that ``solver="auto"`` takes, from the penalty, and where and how large data are.
 
-    L-BFGS-B is the answer as long as it can be waited for: it reaches the minimum, needs no
-    tuning and is deterministic. One evaluation multiplies the `n_stored` values of X (all of
-    them if dense, the stored ones if sparse) by `n_classes` coefficients twice; above 1e10
-    products, where an evaluation takes about a second on two cores, a few epochs of SGD are
-    of use long before L-BFGS-B is. Where single rows cannot be taken, SGD is not possible.
+    Absolute values and bounds need "prox-newton". Otherwise L-BFGS-B is the answer as long as it
+    can be waited for: it reaches the minimum, needs no tuning and is deterministic. One evaluation
+    multiplies the `n_stored` values of X (all of them if dense, the stored ones if sparse) by
+    `n_classes` coefficients twice; above 1e10 products, where an evaluation takes about a second on
+    two cores, a few epochs of SGD are of use long before L-BFGS-B is. Where single rows cannot be
+    taken, SGD is not possible.
     """
-    return (
-        "sgd" if rows.random_access and rows.n_stored * rows.n_classes > _LARGE_PROBLEM else "lbfgs"
-    )
+    if not penalty.is_smooth:
+        return "prox-newton"
+    is_large = rows.random_access and rows.n_stored * rows.n_classes > _LARGE_PROBLEM
+    return "sgd" if is_large and SGD.objection(penalty) is None else "lbfgs"

@@ -67,6 +67,13 @@ class LBFGS:
         "preconditioner",
     )
 
+    @staticmethod
+    def objection(penalty):
+        """Whether the penalty has corners or bounds."""
+        if penalty.is_smooth:
+            return None
+        return 'takes neither l1_ratio nor bounds; take solver="prox-newton", or "auto"'
+
     def minimize(self, objective, theta, on_iteration):
         """Run stages until the gap is within `tol`, or none gets further."""
         with np.errstate(over="ignore", invalid="ignore"):  # every evaluation is checked

@@ -19,8 +19,8 @@ import numpy as np
 
 from sk_softmax._coordinates import Coordinates, residual_weights
 from sk_softmax._curvature import Curvature
-from sk_softmax._objective import NOT_FINITE
-from sk_softmax._solvers._base import IterationState, SolverResult, StopReason
+from sk_softmax._objective import NOT_FINITE, OutOfRangeError
+from sk_softmax._solvers._base import IterationState, SolverResult, StopReason, planned_iterations
 from sk_softmax._solvers._duality import lower_bound
 from sk_softmax._solvers._quadratic import MatrixModel, OperatorModel, Terms, minimised
 
@@ -52,9 +52,13 @@ class ProxNewton:
     default_max_iter: ClassVar[int] = 1000
     metrics: ClassVar[tuple[str, ...]] = ("loss", "accuracy", "gap", "n_evaluations", "n_nonzero")
 
+    @staticmethod
+    def objection(penalty):
+        """None: it takes any penalty."""
+
     def minimize(self, objective, theta, on_iteration):
         """Take steps until the gap is within `tol`, or none gets further."""
-        max_iter = self.default_max_iter if self.max_iter is None else self.max_iter
+        max_iter = planned_iterations(self)
         with np.errstate(over="ignore", invalid="ignore"):  # every evaluation is checked
             return _Run(objective, self.tol or 0.0, max_iter, on_iteration).minimize(theta)
 
@@ -142,7 +146,7 @@ class _Run:
         self._n_evaluations += 1
         evaluation = self._objective.evaluate(self._columns.theta_of(V.copy()).ravel())
         if not math.isfinite(evaluation.value + evaluation.gradient.sum()):
-            raise FloatingPointError(NOT_FINITE)
+            raise OutOfRangeError(NOT_FINITE)
         gradient = self._columns.gradient_of(evaluation.gradient.reshape(V.shape).copy())
         return _Point(V, evaluation.value, gradient, evaluation.accuracy)
 
@@ -252,14 +256,13 @@ class _Run:
 
     def _model(self, point, mask):
         """The quadratic model at a point."""
-        theta = self._columns.theta_of(point.V.copy())
-        coordinates = Coordinates(self._objective, self._columns, mask)
+        coordinates = Coordinates(self._objective, self._columns, mask, point.V)
         l2, n = self._l2[mask], self._objective.n_samples
-        damper = partial(coordinates.diagonal, theta, residual_weights)
+        damper = partial(coordinates.diagonal, residual_weights)
         affordable = _MATRIX_EVALUATIONS * coordinates.work / n
         size = len(coordinates)
         if size**2 <= min(affordable, self._objective.rows.spare_bytes / (8 * _MATRICES)):
-            return MatrixModel(coordinates.hessian(theta), l2, damper)
-        blocks = coordinates.class_blocks(theta) if coordinates.n_pairs <= affordable else None
-        diagonal = coordinates.diagonal(theta)
-        return OperatorModel(coordinates.operator(theta), diagonal, blocks, l2, damper)
+            return MatrixModel(coordinates.hessian(), l2, damper)
+        blocks = coordinates.class_blocks() if coordinates.n_pairs <= affordable else None
+        diagonal = coordinates.diagonal()
+        return OperatorModel(coordinates.operator(), diagonal, blocks, l2, damper)

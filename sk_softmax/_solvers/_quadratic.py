@@ -23,6 +23,8 @@ from sk_softmax._factors import inverse_sqrt
 _MAX_FACES = 100
 # Share of the decrease that a step's slope promises.
 _ARMIJO = 1e-4
+# Share of Newton's decrement, of at most one half, with which a step that is cut off is accepted.
+_GOOD = 0.1
 # Products with H for a step on a face.
 _MAX_PRODUCTS = 100
 # Residual of such a step, relative to that of no step.
@@ -191,30 +193,54 @@ def minimised(model, x, g, terms, forcing):
         free = terms.free(x, sign, slope)
         if not free.any():
             break
-        d = np.zeros_like(x)
-        d[free] = model.step(free, slope[free])
+        box = terms.box(sign)
+        d = _newton(model, free, slope)
         decrement = -float(slope @ d)
         if not decrement > forcing * decrease:
             break
-        box = terms.box(sign)
-        step, Hs, change = _projected(model, x, d, slope, box)
-        if not change < 0:  # all that may move would leave the orthant: move against the slope
-            d = np.where(free, -slope * _inverse(model.diagonal), 0.0)
-            step, Hs, change = _projected(model, x, d, slope, box)
+        step, Hs, change = _cut(model, x, d, slope, box, 1.0)
+        if not change <= -_GOOD * decrement:
+            step, Hs, change = _along_face(model, x, d, slope, free, box)
         if not change < 0:
             break
         x, g, decrease = x + step, g + Hs, decrease - change
     return x, decrease
 
 
-def _projected(model, x, d, slope, box):
-    """As much of a step within the orthant as lowers the model; H times it, and the change."""
+def _newton(model, free, slope):
+    """Newton's step on the coefficients of a mask."""
+    d = np.zeros_like(slope)
+    d[free] = model.step(free, slope[free])
+    return d
+
+
+def _cut(model, x, d, slope, box, t):
+    """t times a step, cut off at the box; H times it, and the change of the model."""
+    step = np.clip(x + t * d, *box) - x
+    Hs = model.product(step)
+    return step, Hs, float(slope @ step) + 0.5 * float(step @ Hs)
+
+
+def _along_face(model, x, d, slope, free, box):
+    """As `_cut` for a step of which nothing leaves the box at once, so that some of it descends.
+
+    Those that would leave stay, or all move against the slope where nothing else is to gain.
+    """
+    low, high = box
+    blocked = free & (((x <= low) & (d < 0)) | ((x >= high) & (d > 0)))
+    while blocked.any():
+        free = free & ~blocked
+        d = _newton(model, free, slope) if free.any() else np.zeros_like(d)
+        blocked = free & (((x <= low) & (d < 0)) | ((x >= high) & (d > 0)))
+    if not -float(slope @ d) > 0:
+        free = (slope < 0) & (x < high) | (slope > 0) & (x > low)
+        d = np.where(free, -slope * _inverse(model.diagonal), 0.0)
+    room = np.where(d > 0, high - x, x - low)
+    moves = d != 0
+    first = float((room[moves] / abs(d[moves])).min()) if moves.any() else 1.0
     t = 1.0
     while True:
-        step = np.clip(x + t * d, *box) - x
-        Hs = model.product(step)
-        promised = float(slope @ step)
-        change = promised + 0.5 * float(step @ Hs)
-        if change <= _ARMIJO * promised or t < 1e-10:
+        step, Hs, change = _cut(model, x, d, slope, box, t)
+        if change < _ARMIJO * min(float(slope @ step), 0) or t < 1e-10:
             return step, Hs, change
-        t /= 2
+        t = max(t / 2, min(first, t / 1.5))

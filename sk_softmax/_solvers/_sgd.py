@@ -76,6 +76,17 @@ class SGD:
     default_max_iter: ClassVar[int] = 100
     metrics: ClassVar[tuple[str, ...]] = ("loss", "accuracy", "learning_rate")
 
+    @staticmethod
+    def objection(penalty):
+        """Whether the penalty is other than the same square of each coefficient."""
+        if penalty.is_isotropic:
+            return None
+        solver = "lbfgs" if penalty.is_smooth else "prox-newton"
+        return (
+            f'takes neither l1_ratio, penalty_factor nor bounds; take solver="{solver}", or "auto" '
+            'with the parameters that are of "sgd" alone at their defaults'
+        )
+
     def minimize(self, objective, theta, on_iteration):
         """Run epochs until the loss stops improving, diverges, or `max_iter` is reached."""
         if objective.rows.is_sparse:
