@@ -133,7 +133,7 @@ class Objective:
 
         They do not where each target gives every class a positive probability.
         """
-        return self.penalty.is_none and self.rows.have_zeros
+        return not self.penalty.bounds_coefficients and self.rows.have_zeros
 
     def is_separated(self, value):
         """Whether f = `value` proves that its minimum is at infinity.
@@ -143,8 +143,8 @@ class Objective:
         alone contribute s_i log 2. A table of targets may hold rows that keep f above zero, and
         an offset may be what makes probabilities large.
         """
-        one_label = self.may_be_separated and self.rows.are_one_hot and not self.rows.has_offset
-        return one_label and value < self.rows.smallest_weight * np.log(2)
+        is_free = self.penalty.is_none and self.rows.are_one_hot and not self.rows.has_offset
+        return is_free and value < self.rows.smallest_weight * np.log(2)
 
     def gains_along(self, step):
         """The most logits that a row's label gains on another class along a step, and loses.

@@ -144,8 +144,9 @@ class _Run:
         stage = Stage(working, theta, T)
         while self._reason is None:
             stage = self._confirmed(stage) if self._may_end(stage) else self._advanced(stage)
-        if self._reason in _UNSETTLED and self._is_separable_at_all():
-            self._reason = StopReason.SEPARABLE
+        is_free = self._objective.penalty.is_none
+        if (self._reason in _UNSETTLED or not is_free) and self._is_separable_at_all():
+            self._reason, self._gap = StopReason.SEPARABLE, math.inf
         value = self._value(stage.theta) if self._in_float32(stage) else stage.value
         return SolverResult(
             stage.theta,
@@ -310,7 +311,8 @@ class _Run:
 
     def _is_separable(self, step, sums=None):
         """Whether a Newton step separates classes, so that the minimum is at infinity."""
-        is_open = self._gap == math.inf and self._objective.may_be_separated
+        is_free = self._objective.may_be_separated and self._objective.penalty.is_none
+        is_open = self._gap == math.inf and is_free
         if is_open and separates(self._objective, step, sums):
             self._reason = StopReason.SEPARABLE
         return self._reason is not None

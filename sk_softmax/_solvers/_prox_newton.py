@@ -22,6 +22,7 @@ from sk_softmax._curvature import Curvature
 from sk_softmax._objective import NOT_FINITE, OutOfRangeError
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason, planned_iterations
 from sk_softmax._solvers._duality import lower_bound
+from sk_softmax._solvers._separation import is_separable
 from sk_softmax._solvers._quadratic import MatrixModel, OperatorModel, Terms, minimised
 
 _EPS = np.finfo(np.float64).eps
@@ -79,7 +80,8 @@ class _Run:
     def __init__(self, objective, tol, max_iter, on_iteration):
         self._objective = objective = objective.astype(np.float64)
         self._tol, self._max_iter, self._on_iteration = tol, max_iter, on_iteration
-        self._columns = columns = Curvature(objective).standardised_columns
+        self._curvature = Curvature(objective)
+        self._columns = columns = self._curvature.standardised_columns
         self._penalty = penalty = objective.penalty.in_units(columns.scale)
         self._p, shape = objective.n_features, objective.shape
 
@@ -110,6 +112,7 @@ class _Run:
 
     def minimize(self, theta):
         """The `SolverResult` from a flat theta."""
+        objective = self._objective
         V = self._columns.of_theta(theta.reshape(self._objective.shape).copy())
         W = V[:, : self._p]
         np.clip(W, self._penalty.lower, self._penalty.upper, out=W)
@@ -118,6 +121,9 @@ class _Run:
         point = self._point_at(V)
         while self._reason is None:
             point = self._advanced(point)
+        # Where coefficients go to infinity gradients vanish, as they do at a minimum.
+        if objective.may_be_separated and is_separable(objective, self._curvature.pair_sums):
+            self._reason, self._bound = StopReason.SEPARABLE, -math.inf
         theta = self._columns.theta_of(point.V.copy())
         if self._objective.fit_intercept:
             theta[:, -1] -= theta[:, -1].mean()

@@ -58,6 +58,7 @@ def separates(objective, step, sums=None):
 def is_separable(objective, sums):
     """Whether some step separates classes, by a linear program; False if it is too large.
 
+    A step has no part in coefficients that a penalty holds, and does not lead towards a bound.
     Margins enter as constraints once they are violated: without some of them the optimum is no
     smaller, so that an optimum of zero is an answer.
     """
@@ -70,12 +71,13 @@ def is_separable(objective, sums):
     margin_sums = (K * np.eye(K)[labels] - 1).T @ columns.T[rows]
     which, others = np.nonzero(np.arange(K) != labels[:, np.newaxis])
     labels, rows = labels[which], rows[which]
+    directions = _directions(objective, sums.reference)
     # At equal steps, so that all classes are among them, in whatever order the rows are.
     chosen = np.unique(np.linspace(0, len(rows) - 1, _MARGINS * K * q).astype(int))
     violated = chosen
     while len(violated):
         a = _best_step(
-            columns, labels[chosen], rows[chosen], others[chosen], margin_sums, sums.reference
+            columns, labels[chosen], rows[chosen], others[chosen], margin_sums, directions
         )
         if a is None:
             return False
@@ -86,23 +88,34 @@ def is_separable(objective, sums):
         violated = np.setdiff1d(np.flatnonzero(margins < -10 * _FEASIBLE), chosen)
         worst = violated[np.argsort(margins[violated])[: _MARGINS * K * q]]
         chosen = np.append(chosen, worst)
-    return _is_separating(objective, sums.theta_of(a[sums.others]).ravel(), 0.0)
+    return _is_separating(objective, sums.columns.theta_of(a).ravel(), 0.0)
 
 
-def _best_step(columns, labels, rows, others, margin_sums, reference):
+def _directions(objective, reference):
+    """The least and the largest that a step may be in each parameter, (2, K, q)."""
+    directions = np.ones((2, *objective.shape)) * [[[-1]], [[1]]]
+    penalty, p = objective.penalty, objective.n_features
+    if penalty.is_smooth:  # the same vector may be added to all classes
+        directions[:, reference] = 0
+    directions[0, :, :p][np.broadcast_to(np.isfinite(penalty.lower), (len(directions[0]), p))] = 0
+    directions[1, :, :p][np.broadcast_to(np.isfinite(penalty.upper), (len(directions[0]), p))] = 0
+    is_held = (np.asarray(penalty.l2) > 0) | (np.asarray(penalty.l1) > 0)
+    directions[:, :, :p][:, :, np.broadcast_to(is_held, p)] = 0
+    return directions
+
+
+def _best_step(columns, labels, rows, others, margin_sums, directions):
     """Standardised parameters (K, q) of the largest sum where some margins are not negative."""
     m, (K, q) = len(rows), margin_sums.shape
     places = np.arange(q)
     at = np.hstack([labels[:, np.newaxis] * q + places, others[:, np.newaxis] * q + places])
     values = np.hstack([-columns.T[rows], columns.T[rows]])
     starts = np.arange(m + 1) * 2 * q
-    bounds = np.ones((K, q)) * [[[-1]], [[1]]]
-    bounds[:, reference] = 0
     found = linprog(
         -margin_sums.ravel(),
         A_ub=sparse.csr_array((values.ravel(), at.ravel(), starts), shape=(m, K * q)),
         b_ub=np.zeros(m),
-        bounds=bounds.reshape(2, -1).T,
+        bounds=directions.reshape(2, -1).T,
         method="highs-ipm",
         options={"primal_feasibility_tolerance": _FEASIBLE, "maxiter": _STEPS * K * q},
     )
