@@ -569,7 +569,7 @@ class SoftmaxRegression(
         with RowThreads(self.n_jobs) as threads:
             objective = make_objective(self, data, threads)
             theta = initial_theta(self, objective, data)
-            solver = self._make_solver(objective)
+            solver = self.make_solver(objective)
             validation = held_out and self._make_validation(held_out, objective)
             metadata = {"sample_weight": sample_weight, "offset": offset}
             task = FitTask(self, "fit", X, y, metadata, max_subtasks=planned_iterations(solver))
@@ -581,10 +581,7 @@ class SoftmaxRegression(
 
             callback = tell_callbacks if task.is_followed else None
             recorder = IterationRecorder(solver.metrics, self.verbose, validation, callback)
-            if objective.n_classes == 1:
-                result = SolverResult(theta, 0.0, 0, True, StopReason.TOL, gap=0.0)
-            else:
-                result = solver.minimize(objective, theta, recorder)
+            result = minimised(solver, objective, theta, recorder)
             if self.early_stopping and validation:
                 result = _best_of(objective, validation, result)
             can_stream = SGD.objection(objective.penalty) is None
@@ -656,7 +653,7 @@ class SoftmaxRegression(
         defaults = _parameter_defaults()
         return [name for name in _OF_SGD if getattr(self, name) != defaults[name]]
 
-    def _make_solver(self, objective):
+    def make_solver(self, objective):
         """Set `solver_` and make it."""
         self.solver_ = self.solver
         if self.solver == "auto" and self._set_of_sgd():
@@ -768,6 +765,13 @@ class SoftmaxRegression(
 def _parameter_defaults():
     """The parameters of the constructor by name."""
     return SoftmaxRegression().get_params()
+
+
+def minimised(solver, objective, theta, on_iteration):
+    """The `SolverResult` of a solver; without one where a single class has all weight."""
+    if objective.n_classes == 1:
+        return SolverResult(theta, 0.0, 0, True, StopReason.TOL, gap=0.0)
+    return solver.minimize(objective, theta, on_iteration)
 
 
 def _best_of(objective, validation, result):

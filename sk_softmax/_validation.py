@@ -87,15 +87,29 @@ def check_training_data(estimator, X, y, sample_weight, class_weight, offset=Non
     Sets `n_features_in_` and `feature_names_in_` on `estimator`. Class weights are folded
     into the weights.
     """
+    X, y, classes = check_rows(estimator, X, y, sample_weight)
+    return weigh_rows(estimator, X, y, classes, sample_weight, class_weight, offset)
+
+
+def check_rows(estimator, X, y, sample_weight):
+    """X, codes (n,) or probabilities (n, K), and the sorted classes that they refer to.
+
+    Sets `n_features_in_` and `feature_names_in_` on `estimator`.
+    """
     X, y, classes = _check_rows(estimator, X, y, sample_weight, reset=True)
     if estimator.classes is not None:
         seen, classes = classes, check_classes(estimator.classes, None)
         y = codes_among(y, seen, classes)
     elif len(classes) < 2:
         raise ValueError(
-            "SoftmaxRegression needs at least 2 classes in y; the data contain one class. If there "
-            "are others, name all of them by the parameter classes."
+            f"{type(estimator).__name__} needs at least 2 classes in y; the data contain one "
+            "class. If there are others, name all of them by the parameter classes."
         )
+    return X, y, classes
+
+
+def weigh_rows(estimator, X, y, classes, sample_weight, class_weight, offset=None):
+    """`TrainingData` of rows that `check_rows` returned, or of some of these."""
     sample_weight = _check_weights(X, y, sample_weight, class_weight, classes)
     totals = class_totals(y, sample_weight, len(classes))
     weighted = modelled(estimator, totals)
