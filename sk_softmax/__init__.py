@@ -11,8 +11,10 @@ from sk_softmax._displays import (
 from sk_softmax._gradient_check import GradientCheck, check_gradient
 from sk_softmax._inference import average_marginal_effects, summary
 from sk_softmax._likelihood_ratio import LikelihoodRatioTest, likelihood_ratio_test
+from sk_softmax._path import SoftmaxPath, softmax_path
 from sk_softmax._scorers import neg_soft_log_loss, soft_accuracy
 from sk_softmax._softmax_regression import SoftmaxRegression
+from sk_softmax._softmax_regression_cv import SoftmaxRegressionCV
 
 __version__ = "0.1.0.dev0"
 
@@ -24,7 +26,9 @@ __all__ = [
     "LikelihoodRatioTest",
     "MarginalEffects",
     "PredictionDisplay",
+    "SoftmaxPath",
     "SoftmaxRegression",
+    "SoftmaxRegressionCV",
     "TrainingDisplay",
     "average_marginal_effects",
     "check_gradient",
@@ -32,6 +36,7 @@ __all__ = [
     "likelihood_ratio_test",
     "neg_soft_log_loss",
     "soft_accuracy",
+    "softmax_path",
     "summary",
 ]
 

@@ -4,6 +4,8 @@ All that is known here of `sklearn.callback`, which came with scikit-learn 1.9.
 """
 
 import time
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -124,6 +126,79 @@ class FitTask:
             self._context.call_on_fit_task_end(
                 **self._arguments, reconstruction_attributes=attributes
             )
+
+
+class SearchTask:
+    """A cross-validation as callbacks see it: a subtask for each path, and one for the refit.
+
+    Parameters
+    ----------
+    estimator : estimator
+        May have callbacks.
+    X, y, metadata
+        As for `FitTask`.
+    n_paths : int
+    """
+
+    def __init__(self, estimator, X, y, metadata, n_paths):
+        self._task = PathTask(None, {"estimator": estimator, "X": X, "y": y, "metadata": metadata})
+        if hasattr(estimator, "_skl_callbacks"):
+            context = estimator._init_callback_context(
+                "fit", max_subtasks=n_paths + 1, sequential_subtasks=False
+            )
+            self._task = PathTask(context, self._task.arguments)
+        self._n_paths = n_paths
+        self._task.begin()
+
+    def path(self, index, n_steps):
+        """The `PathTask` of a path with so many values of C, which may go to another process."""
+        return self._task.subtask("path", index, n_steps)
+
+    @contextmanager
+    def refit(self, estimator):
+        """Have an estimator that is fitted to all rows tell the same callbacks."""
+        task = self._task.subtask("refit", self._n_paths, 0)
+        if task.context is None:
+            yield
+            return
+        with task.context.propagate_callback_context(estimator):
+            task.begin()
+            yield
+            task.end()
+
+    def end(self):
+        """Tell that the cross-validation has ended."""
+        self._task.end()
+
+
+@dataclass(frozen=True)
+class PathTask:
+    """A path as callbacks see it: a subtask for each value of C."""
+
+    context: object
+    arguments: dict
+
+    def subtask(self, name, index, n_steps):
+        """One of its subtasks."""
+        context = self.context and self.context.subcontext(name, index, max_subtasks=n_steps)
+        return PathTask(context, self.arguments)
+
+    def begin(self):
+        """Tell that it has begun."""
+        if self.context is not None:
+            self.context.call_on_fit_task_begin(**self.arguments)
+
+    def step(self):
+        """Tell that there is a model for another value of C."""
+        if self.context is not None:
+            step = PathTask(self.context.subcontext("C"), self.arguments)
+            step.begin()
+            step.end()
+
+    def end(self):
+        """Tell that it has ended."""
+        if self.context is not None:
+            self.context.call_on_fit_task_end(**self.arguments)
 
 
 def _text(value):

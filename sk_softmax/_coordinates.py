@@ -43,7 +43,7 @@ class Coordinates:
         self._places = np.append(used, np.arange(p, mask.shape[1]))
         self._mask = mask[:, self._places]
         self._columns = columns.select(used)
-        self._loss = objective.on(rows, Penalty())
+        self._loss = objective.on(rows).with_penalty(Penalty())
         theta = self._columns.theta_of(V[:, self._places])
         self._theta, self._model = theta.ravel(), self._loss.unpack(theta)
 

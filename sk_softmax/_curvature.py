@@ -8,7 +8,7 @@ the sums are exact.
 """
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 
 import numpy as np
 
@@ -45,16 +45,29 @@ class Moments:
     variance: np.ndarray
 
 
+def _kept_with_rows(make):
+    """A property that does not depend on theta, and is kept for other penalties."""
+
+    @property
+    def kept(self):
+        found = self.objective.kept
+        if make.__name__ not in found:
+            found[make.__name__] = make(self)
+        return found[make.__name__]
+
+    return kept
+
+
 class Curvature:
     """Second-order sums of an objective, at any theta, in the dtype of its rows.
 
-    Sums that do not depend on theta are kept.
+    Sums that do not depend on theta are kept with the objective.
     """
 
     def __init__(self, objective):
         self.objective, self.rows = objective, objective.rows
 
-    @cached_property
+    @_kept_with_rows
     def statistics(self):
         """`ColumnStatistics` of the rows, whose squares neither overflow nor vanish."""
         statistics = ColumnStatistics.of(self.rows, self.objective.fit_intercept)
@@ -89,18 +102,18 @@ class Curvature:
         """Weighted variances (p,) of the columns, about `mean`."""
         return self.statistics.variance
 
-    @cached_property
+    @_kept_with_rows
     def covariance(self):
         """The weighted covariance (p, p) of the columns: at zero theta, every class's."""
         means, variances = self.mean[np.newaxis], self.variance[np.newaxis]
         return self._covariances(row_weights, None, means, variances)[0]
 
-    @cached_property
+    @_kept_with_rows
     def standardised_columns(self):
         """Parameters in columns of mean zero and variance one."""
         return StandardisedColumns(self.mean, self.variance, self.objective.fit_intercept)
 
-    @cached_property
+    @_kept_with_rows
     def pair_sums(self):
         """What the whole Hessian is made from."""
         return PairSums(self)

@@ -24,6 +24,7 @@ intercept is not penalised. Times
     G_W = (P - Q) diag(s) X + lam W,    G_b = (P - Q) s.
 """
 
+import copy
 from functools import partial
 from typing import NamedTuple
 
@@ -77,22 +78,38 @@ class Objective:
     fit_intercept : bool
     threads : RowThreads, entered
         For what is computed of sums, wherever the rows are.
+
+    Attributes
+    ----------
+    kept : dict
+        What solvers keep of the rows alone, for other penalties.
     """
 
     def __init__(self, rows, penalty, fit_intercept, threads):
+        self.kept = {}
         self.rows, self.penalty, self.fit_intercept = rows, penalty, fit_intercept
         self.threads = threads
         self.n_samples, self.n_features = rows.n_samples, rows.n_features
         self.n_classes, self.dtype, self.work = rows.n_classes, rows.dtype, rows.work
         self.shape = (self.n_classes, self.n_features + fit_intercept)
 
-    def on(self, rows, penalty=None):
-        """The objective of other rows, and perhaps another penalty."""
-        return Objective(rows, penalty or self.penalty, self.fit_intercept, self.threads)
+    def on(self, rows):
+        """The objective of other rows."""
+        return Objective(rows, self.penalty, self.fit_intercept, self.threads)
+
+    def with_penalty(self, penalty):
+        """The objective with another penalty, for which what was kept is of use, too."""
+        other = copy.copy(self)
+        other.penalty = penalty
+        return other
 
     def astype(self, dtype):
         """The same objective computed in `dtype`, block by block; X is not copied."""
-        return self if dtype == self.dtype else self.on(self.rows.astype(dtype))
+        if dtype == self.dtype:
+            return self
+        if dtype not in self.kept:
+            self.kept[dtype] = self.on(self.rows.astype(dtype))
+        return self.kept[dtype].with_penalty(self.penalty)
 
     def unpack(self, theta):
         """Views ``W`` (K, p) and ``b`` (K,) of theta; b is None without an intercept."""

@@ -178,7 +178,7 @@ def minima_along(model, data, threads, Cs):
             objective = make_objective(model, data, threads)
             theta = objective.null_model()[0]
         else:
-            objective = objective.on(objective.rows, make_penalty(model, data, weight))
+            objective = objective.with_penalty(make_penalty(model, data, weight))
         solver = model.make_solver(objective)
         result = minimised(solver, objective, theta, lambda state: False)
         theta = result.theta
@@ -210,7 +210,7 @@ def _smallest_C(model, data, threads):
         raise ValueError("bounds that exclude zero leave no C to begin with: pass Cs as values.")
     free = upper > lower
     lower[penalised] = upper[penalised] = 0
-    null = objective.on(objective.rows, Penalty(penalty.l2, penalty.l1, lower, upper))
+    null = objective.with_penalty(Penalty(penalty.l2, penalty.l1, lower, upper))
     solver = SOLVERS["prox-newton"](tol=1e-10, max_iter=None)
     theta = solver.minimize(null, objective.null_model()[0], lambda state: False).theta
     G, _ = objective.unpack(objective.evaluate(theta).gradient)

@@ -22,9 +22,11 @@ from sk_softmax._penalty import Penalty
 # Gradient that counts as zero, of coefficients without a penalty in standardised columns, whose
 # means of absolute residuals times columns are at most one.
 _ZERO = 1e-11
+# Newton steps that may be taken to make them zero; the Hessian may be that of a point nearby.
+_CORRECTIONS = 4
 
 
-def lower_bound(objective, columns, penalty, V, gradient, D):
+def lower_bound(objective, columns, penalty, V, gradient, D, corrected):
     """A bound on the minimum of f from below, minus infinity if none is found.
 
     Parameters
@@ -36,21 +38,33 @@ def lower_bound(objective, columns, penalty, V, gradient, D):
     V, gradient : ndarray of shape (K, q)
         Parameters, and the gradient there of f without absolute values.
     D : ndarray of shape (K, q)
-        A step from there to the minimum of a model.
+        A step from there to about the minimum of a model.
+    corrected : callable
+        From a gradient (K, q) to a step of coefficients without a penalty that makes theirs zero,
+        or nearly so, and a mask of these.
     """
-    p = objective.n_features
-    loss = objective.on(objective.rows, Penalty())
-    theta, step = (columns.theta_of(A.copy()).ravel() for A in (V, D))
-    G = gradient + columns.gradient_of(loss.hessian_operator(theta)(step).reshape(V.shape))
-    G_W = G[:, :p] - penalty.gradient(V[:, :p])
-    if not (abs(G[:, p:]) <= _ZERO).all():
+    p, loss = objective.n_features, objective.with_penalty(Penalty())
+    theta = columns.theta_of(V.copy()).ravel()
+    product = loss.hessian_operator(theta)
+
+    def times(D):
+        return columns.gradient_of(product(columns.theta_of(D.copy()).ravel()).reshape(V.shape))
+
+    G = gradient + times(D)
+    G[:, :p] -= penalty.gradient(V[:, :p])
+    for _ in range(_CORRECTIONS):
+        step, free = corrected(G)
+        if (abs(G[free]) <= _ZERO).all():
+            break
+        D, G = D + step, G + times(step)
+    if not (abs(G[free]) <= _ZERO).all():
         return -np.inf
-    free = (penalty.l1 == 0) & (penalty.l2 == 0) & (abs(G_W) <= _ZERO)
-    G_W[free] = 0.0
-    share = _share(penalty, G_W)
+    G[free] = 0.0
+    share = _share(penalty, G[:, :p])
     kernel = partial(dual_entropy, share=share)
-    (entropy,) = objective.rows.reduce(kernel, objective.unpack(theta), objective.unpack(step))
-    return entropy - float(penalty.conjugate(-share * G_W).sum())
+    step = objective.unpack(columns.theta_of(D.copy()).ravel())
+    (entropy,) = objective.rows.reduce(kernel, objective.unpack(theta), step)
+    return entropy - float(penalty.conjugate(-share * G[:, :p]).sum())
 
 
 def _share(penalty, G):

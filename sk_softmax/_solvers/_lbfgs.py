@@ -77,9 +77,11 @@ class LBFGS:
     def minimize(self, objective, theta, on_iteration):
         """Run stages until the gap is within `tol`, or none gets further."""
         with np.errstate(over="ignore", invalid="ignore"):  # every evaluation is checked
-            rotation = objective.rows.rotated() if objective.penalty.is_isotropic else None
-            if rotation:
-                return self._minimize_rotated(objective, rotation, theta, on_iteration)
+            if objective.penalty.is_isotropic and "rotation" not in objective.kept:
+                rotation = objective.rows.rotated()
+                objective.kept["rotation"] = rotation, rotation and objective.on(rotation.rows)
+            if objective.penalty.is_isotropic and objective.kept["rotation"][0]:
+                return self._minimize_rotated(objective, theta, on_iteration)
             return self._minimize(objective, theta, on_iteration)
 
     def _minimize(self, objective, theta, on_iteration):
@@ -94,9 +96,10 @@ class LBFGS:
             # float32 overflows long before float64; what was reached stays.
             return run.minimize(theta if run.theta is None else run.theta, objective)
 
-    def _minimize_rotated(self, objective, rotation, theta, on_iteration):
+    def _minimize_rotated(self, objective, theta, on_iteration):
         """`minimize` in fewer columns."""
-        rotated = objective.on(rotation.rows)
+        rotation, rotated = objective.kept["rotation"]
+        rotated = rotated.with_penalty(objective.penalty)
 
         def backward(theta):
             V, b = rotated.unpack(theta)
@@ -254,7 +257,7 @@ class _Run:
     def _confirmed_by_factor(self, stage):
         """`_confirmed` by a factor of the Hessian, in whose variables the run goes on."""
         if self._kind is not WHOLE or stage.theta is not stage.T.theta:
-            self._kind, self._curvature = WHOLE, self._curvature_of(stage.objective)
+            self._kind, self._curvature = WHOLE, Curvature(stage.objective)
             stage = stage.with_variables(WHOLE.make(self._curvature, stage.theta))
         if not self._is_certified(stage):
             self._certificate = certificate_by_factor(stage.T, is_sharp=False)
@@ -321,7 +324,7 @@ class _Run:
         """Whether a linear program says so, of an end that proved nothing."""
         if not self._objective.may_be_separated or not self._costs.allows(WHOLE, math.inf):
             return False
-        return is_separable(self._objective, self._curvature_of(self._objective).pair_sums)
+        return is_separable(self._objective, Curvature(self._objective).pair_sums)
 
     def _has_no_iterations_left(self):
         """Whether the run has to end before another iteration."""
@@ -354,14 +357,10 @@ class _Run:
             return _LESS_DAMPING * self._damping
         return min(max(DAMPING, _MORE_DAMPING * self._damping), 1.0)
 
-    def _curvature_of(self, objective):
-        """The `Curvature` of an objective, whose sums that do not depend on theta are kept."""
-        return self._curvature if self._curvature.objective is objective else Curvature(objective)
-
     def _refreshed(self, stage):
         """The stage that goes on with a fresh change of variables, if possible a better one."""
         kind = self._next_kind()
-        self._curvature = self._curvature_of(stage.objective)
+        self._curvature = Curvature(stage.objective)
         self._damping = self._next_damping(stage)
         T = kind.make(self._curvature, stage.theta, self._damping)
         fresh = stage.with_variables(T)

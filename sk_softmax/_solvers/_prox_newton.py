@@ -166,33 +166,55 @@ class _Run:
             self._damping = 0.0
             step, decrease = self._step(model, point, mask)
         if is_whole and self._damping == 0 and decrease <= _NEAR * small:
-            bound = lower_bound(
-                self._objective, self._columns, self._penalty, point.V, point.gradient, step
-            )
-            self._bound = max(self._bound, bound)
+            self._raise_bound(model, point, mask, step)
             if self._is_small(point):
                 self._reason = StopReason.TOL
                 return point
         if self._n_iter >= self._max_iter:
             self._reason = StopReason.MAX_ITER
             return point
-        for _ in range(_MAX_TRIALS):
-            following = self._point_after(point, step)
-            decreased = point.value - following.value + 4 * _EPS * abs(point.value)
-            if decreased >= _ACCEPTED * decrease:
-                break
-            self._damping = max(_MORE_DAMPING * self._damping, _DAMPING)
-            step, decrease = self._step(model, point, mask)
-        else:
+        following, decrease = self._stepped(model, point, mask, step, decrease)
+        if following is None:
             self._reason = StopReason.PRECISION
             return point
-        if decreased > 0.5 * decrease:
-            self._damping = self._damping / _MORE_DAMPING if self._damping > _DAMPING / 100 else 0.0
         self._n_iter += 1
         if self._is_small(following):
             self._reason = StopReason.TOL
         self._tell(following, decrease)
         return following
+
+    def _stepped(self, model, point, mask, step, decrease):
+        """The point after a step that decreases f about as the model says, damped if it must be."""
+        for _ in range(_MAX_TRIALS):
+            V = point.V + step
+            self._penalty.centre(V[:, : self._p])
+            following = self._point_at(V)
+            decreased = point.value - following.value + 4 * _EPS * abs(point.value)
+            if decreased >= _ACCEPTED * decrease:
+                if decreased > 0.5 * decrease:
+                    lowered = self._damping / _MORE_DAMPING
+                    self._damping = lowered if lowered >= _DAMPING / 100 else 0.0
+                return following, decrease
+            self._damping = max(_MORE_DAMPING * self._damping, _DAMPING)
+            step, decrease = self._step(model, point, mask)
+        return None, decrease
+
+    def _raise_bound(self, model, point, mask, step):
+        """Let the bound on the minimum be what a step to about the minimum of the model shows."""
+        bounded = np.isfinite(self._lower) & np.isfinite(self._upper)
+        unpenalised = (self._l1 == 0) & (self._l2 == 0) & ~bounded & mask
+        free = unpenalised[mask]
+
+        def corrected(G):
+            step = np.zeros(G.shape)
+            if free.any():
+                step[unpenalised] = model.step(free, G[unpenalised])
+            return step, unpenalised
+
+        bound = lower_bound(
+            self._objective, self._columns, self._penalty, point.V, point.gradient, step, corrected
+        )
+        self._bound = max(self._bound, bound)
 
     def _step(self, model, point, mask):
         """The step to the minimum of a model, damped, and how far that is below the point."""
@@ -203,11 +225,6 @@ class _Run:
         minimum, decrease = minimised(model, x, point.gradient[mask], terms, _FORCING)
         step[mask] = minimum - x
         return step, decrease
-
-    def _point_after(self, point, step):
-        V = point.V + step
-        self._penalty.centre(V[:, : self._p])
-        return self._point_at(V)
 
     def _is_small(self, point):
         """Whether the gap is within `tol` of f, and little beside what there is to gain."""
@@ -262,13 +279,12 @@ class _Run:
 
     def _model(self, point, mask):
         """The quadratic model at a point."""
+        l2 = self._l2[mask]
         coordinates = Coordinates(self._objective, self._columns, mask, point.V)
-        l2, n = self._l2[mask], self._objective.n_samples
+        n = self._objective.n_samples
         damper = partial(coordinates.diagonal, residual_weights)
         affordable = _MATRIX_EVALUATIONS * coordinates.work / n
-        size = len(coordinates)
-        if size**2 <= min(affordable, self._objective.rows.spare_bytes / (8 * _MATRICES)):
+        if len(coordinates) ** 2 <= min(affordable, self._objective.rows.spare_bytes / (8 * _MATRICES)):
             return MatrixModel(coordinates.hessian(), l2, damper)
         blocks = coordinates.class_blocks() if coordinates.n_pairs <= affordable else None
-        diagonal = coordinates.diagonal()
-        return OperatorModel(coordinates.operator(), diagonal, blocks, l2, damper)
+        return OperatorModel(coordinates.operator(), coordinates.diagonal(), blocks, l2, damper)
