@@ -101,7 +101,13 @@ class Coordinates:
         """Where coefficients are, and what makes a block's columns standardised."""
         columns, q = self._columns, self._mask.shape[1]
         places, size = _places_by_class(self._mask)
-        return {"places": places, "size": size, "mean": columns.mean, "scale": columns.scale, "q": q}
+        return {
+            "places": places,
+            "size": size,
+            "mean": columns.mean,
+            "scale": columns.scale,
+            "q": q,
+        }
 
 
 def _places_by_class(mask):
@@ -142,5 +148,8 @@ def _add_class_blocks(total, block, Z, places, size, mean, scale, q):
 
 def residual_weights(block, Z):
     """The disagreement of p and q, (K, m), as a kernel for `Coordinates.diagonal`."""
-    C = disagreement(softmax(block.targets.logits(Z)), block.targets.matrix(Z.dtype)) * block.weights
+    C = (
+        disagreement(softmax(block.targets.logits(Z)), block.targets.matrix(Z.dtype))
+        * block.weights
+    )
     return C, (C.sum(axis=1, dtype=np.float64),)

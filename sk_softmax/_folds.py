@@ -9,9 +9,14 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
 
 from sk_softmax._path import minima_along
-from sk_softmax._scorers import neg_soft_log_loss, soft_accuracy
+from sk_softmax._scorers import (
+    accuracy_score,
+    log_loss_score,
+    neg_soft_log_loss,
+    soft_accuracy,
+)
 from sk_softmax._threads import RowThreads
-from sk_softmax._validation import weigh_rows
+from sk_softmax._validation import check_targets, weigh_rows
 
 
 class FoldPath(NamedTuple):
@@ -54,16 +59,30 @@ def fit_fold(model, Cs, X, y, targets, classes, sample_weight, fold, scorer, sco
     data = weigh_rows(model, X[train], y[train], classes, s, model.class_weight)
     candidate = copy.copy(model)
     vars(candidate).pop("feature_names_in_", None)  # X is an array by now
-    X_test, y_test = X[test], _safe_indexing(targets, test)
-    score_params = _check_method_params(X, score_params, indices=test)
+    score_of = _score_on(
+        scorer,
+        X[test],
+        _safe_indexing(targets, test),
+        classes,
+        _check_method_params(X, score_params, indices=test),
+    )
     steps = []
     with RowThreads(model.n_jobs) as threads:
         for C, found, result in minima_along(model, data, threads, Cs):
             vars(candidate).update(found, C=C)
-            score = scorer(candidate, X_test, y_test, **score_params)
+            score = score_of(candidate)
             W, b = found["coef_"], found["intercept_"][:, np.newaxis]
             coef = np.hstack([W, b]) if model.fit_intercept else W
             steps.append((coef, score, result.n_iter, result.converged))
             task.step()
     task.end()
     return FoldPath(*map(np.array, zip(*steps, strict=True)))
+
+
+def _score_on(scorer, X, y, classes, params):
+    """Function from a model to its score on some rows, whose targets are checked once."""
+    prepared = {soft_accuracy: accuracy_score, neg_soft_log_loss: log_loss_score}.get(scorer)
+    if prepared is None or params.keys() - {"sample_weight"}:
+        return lambda model: scorer(model, X, y, **params)
+    Q, weight = check_targets(X, y, params.get("sample_weight"), classes)
+    return lambda model: prepared(model, X, Q, weight)

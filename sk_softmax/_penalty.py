@@ -39,9 +39,7 @@ class Penalty:
 
     def in_units(self, scale):
         """The same penalty of V, where ``W = V * scale``."""
-        return Penalty(
-            self.l2 * scale**2, self.l1 * scale, self.lower / scale, self.upper / scale
-        )
+        return Penalty(self.l2 * scale**2, self.l1 * scale, self.lower / scale, self.upper / scale)
 
     def conjugate(self, H):
         """``sup_W H W - penalty(W)`` within the bounds, for each coefficient of H (K, p)."""

@@ -57,7 +57,12 @@ def neg_soft_log_loss(estimator, X, y, sample_weight=None):
     >>> search.fit(X, Q).best_params_
     {'C': 1.0}
     """
-    Q, weight = check_targets(X, y, sample_weight, estimator.classes_)
+    targets = check_targets(X, y, sample_weight, estimator.classes_)
+    return log_loss_score(estimator, X, *targets)
+
+
+def log_loss_score(estimator, X, Q, weight):
+    """`neg_soft_log_loss` with targets Q (n, K) of the classes of an estimator, and weights."""
     log_P = np.maximum(estimator.predict_log_proba(X), _LOG_TINY)
     # A class that has none of a target costs nothing, though its log-probability may be -inf.
     losses = np.multiply(Q, log_P, out=np.zeros_like(Q), where=Q > 0)
@@ -95,7 +100,11 @@ def soft_accuracy(estimator, X, y, sample_weight=None):
     --------
     neg_soft_log_loss : Takes the probabilities into account.
     """
-    Q, weight = check_targets(X, y, sample_weight, estimator.classes_)
+    return accuracy_score(estimator, X, *check_targets(X, y, sample_weight, estimator.classes_))
+
+
+def accuracy_score(estimator, X, Q, weight):
+    """`soft_accuracy` with targets Q (n, K) of the classes of an estimator, and weights."""
     predicted = np.searchsorted(estimator.classes_, estimator.predict(X))
     right = Q[np.arange(len(Q)), predicted] == Q.max(axis=1)
     return float(np.average(right, weights=weight))

@@ -456,6 +456,12 @@ class SoftmaxRegression(
                 "all labels at once. Pass the weights as a dict, for example those that "
                 "sklearn.utils.compute_class_weight finds in a part of the data."
             )
+        for name, default in (("l1_ratio", 0.0), ("penalty_factor", None), ("bounds", None)):
+            value = getattr(self, name)
+            if value is not default and (default is None or value != default):
+                raise AttributeError(
+                    f"partial_fit is not available for {name}, which only fit on all rows takes."
+                )
 
     @available_if(_can_stream)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -499,7 +505,8 @@ class SoftmaxRegression(
             As `fit`; if `classes` is missing at the first call or differs later; if y has a
             label that is not among them; if `coef_` or `intercept_` was set to another shape.
         AttributeError
-            If `class_weight` is "balanced": pass a dict.
+            If `class_weight` is "balanced": pass a dict. With `l1_ratio`, `penalty_factor` or
+            `bounds`, for which there is only `fit`.
 
         Warns
         -----

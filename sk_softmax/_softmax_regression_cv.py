@@ -133,9 +133,7 @@ max_iter, random_state
         "refit": ["boolean"],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
-        **{
-            name: SoftmaxRegression._parameter_constraints[name] for name in (*_OF_FITS, "classes")
-        },
+        **{name: SoftmaxRegression._parameter_constraints[name] for name in (*_OF_FITS, "classes")},
     }
 
     def __init__(
@@ -226,7 +224,9 @@ max_iter, random_state
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         task = SearchTask(self, X, y, metadata, len(paths))
         # Every fold has all classes, those included that its rows lack.
-        arguments = rows, codes, y, self.classes_, _array_or_none(sample_weight)
+        y = y if hasattr(y, "columns") else np.asarray(y)
+        weights = None if sample_weight is None else np.asarray(sample_weight)
+        arguments = rows, codes, y, self.classes_, weights
         results = Parallel(n_jobs=self.n_jobs, verbose=self.verbose)(
             delayed(fit_fold)(
                 self._model(l1_ratio=r, classes=self.classes_),
@@ -366,7 +366,3 @@ def standard_errors(scores):
     if len(scores) == 1:
         return np.full(scores.shape[1:], np.inf)
     return scores.std(axis=0, ddof=1) / np.sqrt(len(scores))
-
-
-def _array_or_none(weights):
-    return None if weights is None else np.asarray(weights)

@@ -22,8 +22,8 @@ from sk_softmax._curvature import Curvature
 from sk_softmax._objective import NOT_FINITE, OutOfRangeError
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason, planned_iterations
 from sk_softmax._solvers._duality import lower_bound
-from sk_softmax._solvers._separation import is_separable
 from sk_softmax._solvers._quadratic import MatrixModel, OperatorModel, Terms, minimised
+from sk_softmax._solvers._separation import is_separable
 
 _EPS = np.finfo(np.float64).eps
 # Evaluations of f that the matrix of the smallest working set costs, and that of the largest may.
@@ -240,7 +240,9 @@ class _Run:
         metrics = {
             "loss": point.value,
             "accuracy": point.accuracy,
-            "gap": min(point.value - self._bound, decrease) if self._bound > -math.inf else decrease,
+            "gap": min(point.value - self._bound, decrease)
+            if self._bound > -math.inf
+            else decrease,
             "n_evaluations": self._n_evaluations,
             "n_nonzero": int(np.count_nonzero(V[:, : self._p])),
         }
@@ -284,7 +286,9 @@ class _Run:
         n = self._objective.n_samples
         damper = partial(coordinates.diagonal, residual_weights)
         affordable = _MATRIX_EVALUATIONS * coordinates.work / n
-        if len(coordinates) ** 2 <= min(affordable, self._objective.rows.spare_bytes / (8 * _MATRICES)):
+        if len(coordinates) ** 2 <= min(
+            affordable, self._objective.rows.spare_bytes / (8 * _MATRICES)
+        ):
             return MatrixModel(coordinates.hessian(), l2, damper)
         blocks = coordinates.class_blocks() if coordinates.n_pairs <= affordable else None
         return OperatorModel(coordinates.operator(), coordinates.diagonal(), blocks, l2, damper)
