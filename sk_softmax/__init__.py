@@ -4,7 +4,9 @@ from sk_softmax._coefficient_frame import coefficient_frame
 from sk_softmax._coefficient_summary import CoefficientSummary, MarginalEffects
 from sk_softmax._displays import (
     CoefficientDisplay,
+    CVDisplay,
     IntervalDisplay,
+    PathDisplay,
     PredictionDisplay,
     TrainingDisplay,
 )
@@ -19,12 +21,14 @@ from sk_softmax._softmax_regression_cv import SoftmaxRegressionCV
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "CVDisplay",
     "CoefficientDisplay",
     "CoefficientSummary",
     "GradientCheck",
     "IntervalDisplay",
     "LikelihoodRatioTest",
     "MarginalEffects",
+    "PathDisplay",
     "PredictionDisplay",
     "SoftmaxPath",
     "SoftmaxRegression",

@@ -116,9 +116,9 @@ class SoftmaxRegression(
         "lbfgs" is L-BFGS-B on all rows, which finds the minimum; "prox-newton" takes proximal
         Newton steps, also with L1 and within bounds, which "lbfgs" and "sgd" refuse; "sgd" takes
         steps along the gradients of mini-batches, which is of use sooner on large data. "auto"
-        takes "prox-newton" for L1 and bounds; "sgd" if a parameter that only "sgd" has is not at its default (`learning_rate`,
-        `schedule`, `batch_size`, `momentum`, `nesterov`, `average`, `record_batches`), or if one
-        product of the data with the coefficients exceeds 1e10 multiplications (about 1,300,000
+        takes "prox-newton" for L1 and bounds; "sgd" if a parameter that only "sgd" has is not at
+        its default (`learning_rate`, `schedule`, `batch_size`, `momentum`, `nesterov`, `average`,
+        `record_batches`), or if one product of the data with the coefficients exceeds 1e10 multiplications (about 1,300,000
         rows of 784 features for 10 classes); otherwise "lbfgs". "lbfgs" warns of such a parameter.
     C : float, default=1.0
         Inverse of the regularisation strength; positive, ``np.inf`` for no penalty.
@@ -222,7 +222,8 @@ class SoftmaxRegression(
     gap_method_ : {"cholesky", "cg", "duality"} or None
         What `gap_` rests on: the factorised Hessian of all rows, with which it is a theorem up to
         rounding; or conjugate gradients, which estimate the Newton decrement and the largest
-        leverage of a row; or Fenchel duality, which is a theorem. None if `gap_` is infinite, or only one class has weight.
+        leverage of a row; or Fenchel duality, which is a theorem. None if `gap_` is infinite, or
+        only one class has weight.
     n_iter_ : ndarray of shape (1,)
         Iterations or epochs done.
     n_features_in_ : int

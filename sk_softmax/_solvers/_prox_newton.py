@@ -1,13 +1,19 @@
 """Proximal Newton steps for penalties with absolute values and for bounds.
 
-Each iteration models f by its gradient and Hessian at theta, on a working set of coefficients: those
-that are not zero, those without a penalty, and those that violate the conditions of optimality most.
-The model, with the penalty and the bounds as they are, is minimised face by face, see `_quadratic`.
-The set grows until nothing outside of it violates them. The run ends when the duality gap is small
-enough, see `_duality`.
+Each iteration models f by its gradient and Hessian at theta, on a working set of coefficients:
+those that are not zero, those without a penalty, and those that violate the conditions of
+optimality most. The model, with the penalty and the bounds as they are, is minimised face by face,
+see `_quadratic`. The set grows until nothing outside of it violates them. The run ends when the
+duality gap is small enough, see `_duality`.
 
-The method is that of J. D. Lee, Y. Sun, M. A. Saunders, "Proximal Newton-type methods for minimizing
-composite functions", SIAM Journal on Optimization 24(3), 2014.
+Where rows are nearly certain curvature is small and steps are long. A step that lowers f by much
+less than its model says is taken anew from a model with more on its diagonal: multiples of the
+curvature that rows would have if their residuals were probabilities. The multiple grows and falls
+by tens with the success of steps (D. W. Marquardt, "An Algorithm for Least-Squares Estimation of
+Nonlinear Parameters", 1963).
+
+The method is that of J. D. Lee, Y. Sun, M. A. Saunders, "Proximal Newton-type methods for
+minimizing composite functions", SIAM Journal on Optimization 24(3), 2014.
 """
 
 import math
