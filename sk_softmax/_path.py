@@ -171,7 +171,7 @@ def check_Cs(Cs):
 def minima_along(model, data, threads, Cs):
     """Yield each C, the coefficients there by name, and the `SolverResult`."""
     model, objective, theta = copy.copy(model), None, None
-    weight = data.sample_weight.sum()
+    weight = data.total_weight
     for C in Cs:
         model.C = float(C)
         if objective is None:

@@ -17,7 +17,7 @@ def make_penalty(estimator, data, total_weight):
     """
     is_binary = len(data.weighted if estimator.classes is None else data.classes) == 2
     strength = _penalty_of_mean(estimator.C, total_weight)
-    factor = _penalty_factor(estimator.penalty_factor, data.X.shape[1])
+    factor = _penalty_factor(estimator.penalty_factor, data.n_features)
     if factor is not None:
         with np.errstate(invalid="ignore"):
             strength = np.where(factor > 0, strength * factor, 0.0)
@@ -28,7 +28,7 @@ def make_penalty(estimator, data, total_weight):
         return penalty
     if penalty.is_smooth:
         return penalty.times(2.0)
-    first = np.zeros((1, data.X.shape[1]))
+    first = np.zeros((1, data.n_features))
     lower, upper = (np.concatenate([first, b + first]) for b in (lower, upper))
     return Penalty(penalty.l2, penalty.l1, lower, upper)
 
@@ -86,7 +86,7 @@ def _bounds(bounds, data):
             "for one side take -numpy.inf or numpy.inf."
         ) from error
     n_rows = 1 if len(data.classes) == 2 else len(data.classes)
-    shape = n_rows, data.X.shape[1]
+    shape = n_rows, data.n_features
     pair = []
     for name, bound in (("lower", lower), ("upper", upper)):
         try:

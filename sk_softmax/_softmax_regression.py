@@ -118,8 +118,9 @@ class SoftmaxRegression(
         steps along the gradients of mini-batches, which is of use sooner on large data. "auto"
         takes "prox-newton" for L1 and bounds; "sgd" if a parameter that only "sgd" has is not at
         its default (`learning_rate`, `schedule`, `batch_size`, `momentum`, `nesterov`, `average`,
-        `record_batches`), or if one product of the data with the coefficients exceeds 1e10 multiplications (about 1,300,000
-        rows of 784 features for 10 classes); otherwise "lbfgs". "lbfgs" warns of such a parameter.
+        `record_batches`), or if one product of the data with the coefficients exceeds 1e10
+        multiplications (about 1,300,000 rows of 784 features for 10 classes); otherwise "lbfgs".
+        The others warn of parameters that only "sgd" has.
     C : float, default=1.0
         Inverse of the regularisation strength; positive, ``np.inf`` for no penalty.
     l1_ratio : float, default=0.0

@@ -74,7 +74,7 @@ class ConcatenatedRows:
 
     def select(self, columns):
         """As `Rows.select`."""
-        return ConcatenatedRows([part.select(columns) for part in self.row_parts])
+        return ConcatenatedRows(self._of_parts(methodcaller("select", columns)))
 
     def rotated(self):
         """None: that takes all rows at once."""

@@ -1,6 +1,7 @@
 """Rows that workers hold: what is asked of them goes there, and sums come back."""
 
 import copy
+from functools import partial
 from operator import methodcaller
 
 import numpy as np
@@ -20,6 +21,7 @@ class DistributedRows(ConcatenatedRows):
     """
 
     dtype = np.dtype(np.float64)
+    _columns = None
 
     def __init__(self, shares):
         super().__init__(shares)
@@ -28,6 +30,8 @@ class DistributedRows(ConcatenatedRows):
 
     def _of_parts(self, function):
         """What a function returns for the rows of each share."""
+        if self._columns is not None:
+            function = partial(_of_some, self._columns, function)
         return self.row_parts.map(methodcaller("ask", function, self.dtype))
 
     def astype(self, dtype):
@@ -36,6 +40,20 @@ class DistributedRows(ConcatenatedRows):
         other.dtype = np.dtype(dtype)
         return other
 
+    def select(self, columns):
+        """The same rows, of which workers take some columns whenever they are asked."""
+        other = copy.copy(self)
+        other._columns = columns if self._columns is None else self._columns[columns]
+        share = len(columns) / self.n_features
+        other.n_features, other._first_row = len(columns), self._first_row[columns]
+        other.n_stored, other.work = int(share * self.n_stored), share * self.work
+        return other
+
     def standardised(self, center, scale):
         """The rows themselves, of which nothing is kept."""
         return self
+
+
+def _of_some(columns, function, rows):
+    """What a function returns for rows in some of their columns."""
+    return function(rows.select(columns))
