@@ -1,0 +1,219 @@
+"""Whether a model with absolute values or bounds is at the minimum: nothing of the package.
+
+The problem, in scikit-learn's form, with q_i the targets and z_i = W x_i + b:
+
+    F(W, b) = C sum_i s_i (logsumexp(z_i) - q_i z_i) + sum_kj c_j ((1 - r)/2 W_kj^2 + r |W_kj|),
+    lower <= W <= upper.
+
+With two classes there is one row of W, and z_i is zero for the first class.
+
+F at any other point bounds F of the model minus F* from below. Two kinds of points are tried.
+Along one coordinate the loss has a curvature of at most ``L_j = C/4 sum_i s_i x_ij^2``: the model of
+F with that curvature lies above F, and its minimum is known. And Newton's method on the coefficients
+that may move, cut off at zero and at the bounds, is near F*.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from optimality import EPS, _class_weights, _targets
+from scipy import sparse
+from scipy.special import entr, logsumexp, softmax
+
+
+@dataclass(frozen=True)
+class Penalised:
+    """F on dense float64 rows: weights times C, and the strengths and bounds of W (R, p)."""
+
+    X: np.ndarray
+    Q: np.ndarray
+    weight: np.ndarray
+    l2: np.ndarray
+    l1: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    fit_intercept: bool
+
+    @property
+    def is_binary(self):
+        return self.Q.shape[1] == 2 and len(self.lower) == 1
+
+    def logits(self, W, b):
+        Z = self.X @ W.T + b
+        return np.column_stack([np.zeros(len(Z)), Z]) if self.is_binary else Z
+
+    def penalty(self, W):
+        return (0.5 * self.l2 * W**2 + self.l1 * abs(W)).sum()
+
+    def value(self, W, b):
+        Z = self.logits(W, b)
+        return self.weight @ (logsumexp(Z, axis=1) - (self.Q * Z).sum(axis=1)) + self.penalty(W)
+
+    def probabilities(self, W, b):
+        """Of the classes that have a row of W."""
+        return softmax(self.logits(W, b), axis=1)[:, self.is_binary :]
+
+    def gradient(self, W, b):
+        """(R, p + 1), that of the loss alone; zero for intercepts that are not there."""
+        R = (self.probabilities(W, b) - self.Q[:, self.is_binary :]) * self.weight[:, np.newaxis]
+        return np.column_stack([R.T @ self.X, R.sum(axis=0) * self.fit_intercept])
+
+    def decreases(self, W, b):
+        """(R, p + 1), by how much F falls at least along each coordinate."""
+        G = self.gradient(W, b)
+        L = np.append(self.weight @ self.X**2, self.weight.sum()) / 4
+        W_next = self.coordinate_minima(W, G[:, :-1], L[:-1])
+        d = W_next - W
+        change = G[:, :-1] * d + 0.5 * L[:-1] * d**2
+        change += 0.5 * self.l2 * (W_next**2 - W**2) + self.l1 * (abs(W_next) - abs(W))
+        return np.column_stack([-change, G[:, -1] ** 2 / (2 * L[-1])])
+
+    def coordinate_minima(self, W, G, L):
+        """Where each coefficient alone is best, for a loss of gradient G and curvature L."""
+        curvature = L + self.l2
+        t = (L * W - G) / np.where(curvature > 0, curvature, 1)
+        shrunk = np.sign(t) * np.maximum(abs(t) - self.l1 / np.where(curvature > 0, curvature, 1), 0)
+        return np.clip(np.where(curvature > 0, shrunk, W), self.lower, self.upper)
+
+    def improved(self, W, b):
+        """A point near the minimum."""
+        value = self.value(W, b)
+        for _ in range(100):
+            step_W, step_b, sign = self._newton(W, b)
+            for t in 0.5 ** np.arange(20):
+                W_next, b_next = self._cut(W, t * step_W, sign), b + t * step_b
+                next_value = self.value(W_next, b_next)
+                if next_value < value:
+                    break
+            else:
+                W_next = self._best_coordinate_moved(W, b)
+                next_value, b_next = self.value(W_next, b), b
+            fallen = value - next_value
+            if not fallen > 1e-15 * value:
+                break
+            W, b, value = W_next, b_next, next_value
+        return W, b
+
+    def _best_coordinate_moved(self, W, b):
+        """W with the coefficient moved that lets F fall most."""
+        L = self.weight @ self.X**2 / 4
+        minima = self.coordinate_minima(W, self.gradient(W, b)[:, :-1], L)
+        best = np.unravel_index(self.decreases(W, b)[:, :-1].argmax(), W.shape)
+        moved = W.copy()
+        moved[best] = minima[best]
+        return moved
+
+    def _newton(self, W, b):
+        """Newton's step on intercepts and the coefficients that may move, and signs to keep."""
+        G = self.gradient(W, b)
+        slope = G[:, :-1] + self.l2 * W
+        sign = np.where(W != 0, np.sign(W), -np.sign(slope) * (abs(slope) > self.l1))
+        sign[:, (self.l1 == 0).all(axis=0)] = 0
+        slope = slope + self.l1 * sign
+        free = ((sign != 0) | (self.l1 == 0)) & (self.lower < self.upper)
+        free &= ~((W <= self.lower) & (slope >= 0)) & ~((W >= self.upper) & (slope <= 0))
+        mask = np.column_stack([free, np.full(len(W), self.fit_intercept)])
+        H = self._hessian(W, b, mask)
+        H[np.diag_indices(len(H))] += np.column_stack([self.l2, np.zeros(len(W))])[mask]
+        scale = np.sqrt(np.maximum(np.diag(H), 0))
+        scale[scale == 0] = 1
+        values, vectors = np.linalg.eigh(H / np.outer(scale, scale))
+        T = vectors[:, values > 1e-12] / np.sqrt(values[values > 1e-12]) / scale[:, np.newaxis]
+        step = np.zeros(mask.shape)
+        step[mask] = -T @ (T.T @ np.column_stack([slope, G[:, -1]])[mask])
+        return step[:, :-1], step[:, -1], sign
+
+    def _hessian(self, W, b, mask):
+        """Of the loss on the coordinates of a mask (R, p + 1)."""
+        P = self.probabilities(W, b)
+        A = np.column_stack([self.X, np.ones(len(self.X))])
+        rows, columns = np.nonzero(mask)
+        B = P[:, rows] * A[:, columns]
+        H = -(B.T * self.weight) @ B
+        for k in np.unique(rows):
+            at, own = np.flatnonzero(rows == k), A[:, columns[rows == k]]
+            H[np.ix_(at, at)] += (own.T * (self.weight * P[:, k])) @ own
+        return H
+
+    def _cut(self, W, step, sign):
+        """W + step, as far as signs last and no bound is passed."""
+        moved = np.clip(W + step, self.lower, self.upper)
+        turns = np.sign(moved) * sign < 0
+        return np.where(turns, np.clip(0.0, self.lower, self.upper), moved)
+
+    def rounding(self, W, b):
+        """What F may owe to rounding."""
+        Z = abs(self.X) @ abs(W.T) + abs(b)
+        return 16 * EPS * (self.weight @ (1 + Z.max(axis=1)) + self.penalty(W))
+
+    def dual_value(self, W, b):
+        """A bound on F* from below, by the probabilities at W, b, drawn to q if need be.
+
+        Of probabilities p_i it is ``C sum_i s_i H(p_i)`` less the penalty's conjugate at
+        ``-C sum_i s_i (p_i - q_i) x_i``. Needs intercepts at their minimum, and no coefficient
+        without a penalty or bounds.
+        """
+        G = self.gradient(W, b)[:, :-1]
+        # Without squares the conjugate is infinite where |G| exceeds l1 and nothing bounds W.
+        is_open = np.where(G < 0, np.isposinf(self.upper), np.isneginf(self.lower))
+        limited = is_open & (self.l2 == 0) & (abs(G) > self.l1)
+        share = (self.l1[limited] / abs(G[limited])).min(initial=1.0)
+        P = softmax(self.logits(W, b), axis=1)
+        entropy = self.weight @ entr(self.Q + share * (P - self.Q)).sum(axis=1)
+        return entropy - conjugate(-share * G, self.l2, self.l1, self.lower, self.upper).sum()
+
+
+def conjugate(H, l2, l1, lower, upper):
+    """``max H w - l2/2 w^2 - l1 |w|`` over the bounds: a maximum of its candidates."""
+    with np.errstate(all="ignore"):
+        candidates = [lower, upper, np.zeros_like(H), (H - l1) / l2, (H + l1) / l2]
+        best = np.full(H.shape, -np.inf)
+        for w in candidates:
+            w = np.clip(np.broadcast_to(w, H.shape), lower, upper)
+            value = H * w - 0.5 * l2 * w**2 - l1 * abs(w)
+            best = np.where(np.isfinite(w), np.fmax(best, value), best)
+    return best
+
+
+def problem_of(model, X, y, sample_weight=None):
+    """The `Penalised` problem that a model was fitted to, and its W and b."""
+    X = (X.toarray() if sparse.issparse(X) else np.asarray(X)).astype(np.float64)
+    s = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    Q = _targets(model, y if hasattr(y, "ndim") else np.asarray(y))
+    s = s * (Q @ _class_weights(model, Q, s))
+    W, b = model.coef_.astype(np.float64), model.intercept_.astype(np.float64)
+    lower, upper = (-np.inf, np.inf) if model.bounds is None else model.bounds
+    lower, upper = (np.array(np.broadcast_to(bound, W.shape), float) for bound in (lower, upper))
+    present = W.any(axis=1) | (b > -1000)
+    if len(W) > 1:
+        Q, W, b = Q[:, present], W[present], b[present]
+        lower, upper = lower[present], upper[present]
+        if len(W) == 2 and model.classes is None:  # the model of two classes
+            W, b, lower, upper = W[1:] - W[:1], b[1:] - b[:1], lower[:1], upper[:1]
+    Q = (1 - model.label_smoothing) * Q + model.label_smoothing / Q.shape[1]
+    C, r = float(model.C), float(model.l1_ratio)
+    factor = 1.0 if model.penalty_factor is None else np.asarray(model.penalty_factor, dtype=float)
+    strength = np.full(W.shape, factor * np.isfinite(C))
+    kept = s > 0
+    weight = s[kept] * (C if np.isfinite(C) else 1.0)
+    return Penalised(
+        X[kept], Q[kept], weight, (1 - r) * strength, r * strength, lower, upper,
+        bool(model.fit_intercept),
+    ), W, b  # fmt: skip
+
+
+def assert_optimal(model, X, y, sample_weight=None, *, tol=None):
+    """No point that is tried has an F that is less by more than `tol`, or than the model's gap."""
+    tol = model.tol if tol is None else tol
+    problem, W, b = problem_of(model, X, y, sample_weight)
+    single = model.coef_.dtype == np.float32
+    slack = 1e-5 * max(1.0, abs(W).max()) if single else 0.0
+    assert (problem.lower - slack <= W).all()
+    assert (problem.upper + slack >= W).all()
+    value, rounding = problem.value(W, b), problem.rounding(W, b)
+    assert problem.decreases(W, b).max() <= tol * value + rounding
+    better = problem.value(*problem.improved(W, b))
+    assert value - better <= tol * value + rounding, (value, better)
+    if not single:
+        unit = problem.weight.sum()
+        assert value - better <= unit * model.gap_ + rounding, (value, better, unit * model.gap_)
