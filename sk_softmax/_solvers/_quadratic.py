@@ -25,8 +25,12 @@ _MAX_FACES = 100
 _ARMIJO = 1e-4
 # Share of Newton's decrement, of at most one half, with which a step that is cut off is accepted.
 _GOOD = 0.1
+# Lengths that are tried of a step before it is short enough that nothing leaves the box.
+_MAX_CUTS = 10
 # Products with H for a step on a face.
 _MAX_PRODUCTS = 100
+# Curvature along a step, relative to that of its parts, which is a rounding error of zero.
+_FLAT = 1e-14
 # Residual of such a step, relative to that of no step.
 _FORCING = 0.1
 
@@ -121,8 +125,9 @@ class OperatorModel:
             full[free] = d
             Hd = self.product(full)[free]
             curvature = float(d @ Hd)
-            if not curvature > 0:
-                break
+            least = _FLAT * float(d @ (self.diagonal[free] * d))
+            if not curvature > least:  # m falls along d as far as the box goes
+                return y + rho / least * d if least > 0 else y
             t = rho / curvature
             y += t * d
             r = r - t * Hd
@@ -238,9 +243,12 @@ def _along_face(model, x, d, slope, free, box):
     room = np.where(d > 0, high - x, x - low)
     moves = d != 0
     first = float((room[moves] / abs(d[moves])).min()) if moves.any() else 1.0
+    # Where H is singular, as with equal columns, nearly all of a step is along its null space: then
+    # the first that leaves the box may do so at a tiny t, below which m falls along the step.
+    shorter, least = min(0.5, first ** (1 / _MAX_CUTS)), 1e-10 * min(first, 1.0)
     t = 1.0
     while True:
         step, Hs, change = _cut(model, x, d, slope, box, t)
-        if change < _ARMIJO * min(float(slope @ step), 0) or t < 1e-10:
+        if change < _ARMIJO * min(float(slope @ step), 0) or t < least:
             return step, Hs, change
-        t = max(t / 2, min(first, t / 1.5))
+        t = max(t * shorter, first) if t > first else t / 2
