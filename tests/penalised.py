@@ -164,7 +164,7 @@ class Penalised:
 
 
 def conjugate(H, l2, l1, lower, upper):
-    """``max H w - l2/2 w^2 - l1 |w|`` over the bounds: a maximum of its candidates."""
+    """``max H w - l2/2 w^2 - l1 |w|`` over the bounds, where it is finite: of some candidates."""
     with np.errstate(all="ignore"):
         candidates = [lower, upper, np.zeros_like(H), (H - l1) / l2, (H + l1) / l2]
         best = np.full(H.shape, -np.inf)
