@@ -33,6 +33,7 @@ class Penalised:
     lower: np.ndarray
     upper: np.ndarray
     fit_intercept: bool
+    offset: np.ndarray | float = 0.0
 
     @property
     def is_binary(self):
@@ -40,7 +41,7 @@ class Penalised:
 
     def logits(self, W, b):
         Z = self.X @ W.T + b
-        return np.column_stack([np.zeros(len(Z)), Z]) if self.is_binary else Z
+        return (np.column_stack([np.zeros(len(Z)), Z]) if self.is_binary else Z) + self.offset
 
     def penalty(self, W):
         return (0.5 * self.l2 * W**2 + self.l1 * abs(W)).sum()
@@ -78,21 +79,28 @@ class Penalised:
     def improved(self, W, b):
         """A point near the minimum."""
         value = self.value(W, b)
-        for _ in range(100):
-            step_W, step_b, sign = self._newton(W, b)
-            for t in 0.5 ** np.arange(20):
-                W_next, b_next = self._cut(W, t * step_W, sign), b + t * step_b
-                next_value = self.value(W_next, b_next)
-                if next_value < value:
+        for _ in range(200):
+            step, flat, sign = self._newton(W, b)
+            tried = [
+                (self._cut(W, t * step[:, :-1], sign), b + t * step[:, -1])
+                for t in 0.5 ** np.arange(20)
+            ]
+            tried.append((self._cut(W, self._room(W, flat) * flat, sign), b))
+            tried.append((self._best_coordinate_moved(W, b), b))
+            for W_next, b_next in tried:
+                fallen = value - self.value(W_next, b_next)
+                if fallen > 1e-15 * value:
                     break
             else:
-                W_next = self._best_coordinate_moved(W, b)
-                next_value, b_next = self.value(W_next, b), b
-            fallen = value - next_value
-            if not fallen > 1e-15 * value:
                 break
-            W, b, value = W_next, b_next, next_value
+            W, b, value = W_next, b_next, value - fallen
         return W, b
+
+    def _room(self, W, d):
+        """How far along d the first coefficient comes to zero or a bound."""
+        with np.errstate(all="ignore"):
+            ends = np.stack([(end - W) / d for end in (0.0, self.lower, self.upper)])
+        return np.min(ends, where=(ends > 0) & np.isfinite(ends), initial=1e3)
 
     def _best_coordinate_moved(self, W, b):
         """W with the coefficient moved that lets F fall most."""
@@ -104,7 +112,10 @@ class Penalised:
         return moved
 
     def _newton(self, W, b):
-        """Newton's step on intercepts and the coefficients that may move, and signs to keep."""
+        """Newton's step (R, p + 1), a descent where F is linear (R, p), and signs to keep.
+
+        Of intercepts and the coefficients that may move.
+        """
         G = self.gradient(W, b)
         slope = G[:, :-1] + self.l2 * W
         sign = np.where(W != 0, np.sign(W), -np.sign(slope) * (abs(slope) > self.l1))
@@ -112,16 +123,31 @@ class Penalised:
         slope = slope + self.l1 * sign
         free = ((sign != 0) | (self.l1 == 0)) & (self.lower < self.upper)
         free &= ~((W <= self.lower) & (slope >= 0)) & ~((W >= self.upper) & (slope <= 0))
-        mask = np.column_stack([free, np.full(len(W), self.fit_intercept)])
+        slope = np.column_stack([slope, G[:, -1]])
+        at_low = (W <= self.lower) | ((W == 0) & (sign > 0))
+        at_high = (W >= self.upper) | ((W == 0) & (sign < 0))
+        while True:  # as long as what is at an end would leave
+            mask = np.column_stack([free, np.full(len(W), self.fit_intercept)])
+            step, flat = self._newton_on(mask, W, b, slope)
+            leaves = free & ((at_low & (step[:, :-1] < 0)) | (at_high & (step[:, :-1] > 0)))
+            if not leaves.any():
+                return step, flat[:, :-1], sign
+            free &= ~leaves
+
+    def _newton_on(self, mask, W, b, slope):
+        """Newton's step, and the descent where F is linear, on the coordinates of a mask."""
         H = self._hessian(W, b, mask)
         H[np.diag_indices(len(H))] += np.column_stack([self.l2, np.zeros(len(W))])[mask]
         scale = np.sqrt(np.maximum(np.diag(H), 0))
         scale[scale == 0] = 1
         values, vectors = np.linalg.eigh(H / np.outer(scale, scale))
-        T = vectors[:, values > 1e-12] / np.sqrt(values[values > 1e-12]) / scale[:, np.newaxis]
-        step = np.zeros(mask.shape)
-        step[mask] = -T @ (T.T @ np.column_stack([slope, G[:, -1]])[mask])
-        return step[:, :-1], step[:, -1], sign
+        is_flat = values <= 1e-12
+        T = vectors[:, ~is_flat] / np.sqrt(values[~is_flat]) / scale[:, np.newaxis]
+        N = np.linalg.qr(vectors[:, is_flat] / scale[:, np.newaxis])[0]
+        step, flat = np.zeros((2, *mask.shape))
+        step[mask] = -T @ (T.T @ slope[mask])
+        flat[mask] = -N @ (N.T @ slope[mask])
+        return step, flat
 
     def _hessian(self, W, b, mask):
         """Of the loss on the coordinates of a mask (R, p + 1)."""
