@@ -2,7 +2,9 @@
 
 Two classes are two rows of theta and one of `coef_`, w. With squares alone class rows sum to zero
 at the minimum, and a softmax of two rows at C/2 is the sigmoid model at C. Absolute values and
-bounds are of w: then the row of the first class is fixed at zero, and that of the other is w.
+bounds are of w: then the row of the first class is fixed at zero, and that of the other is w. Where
+more classes have rows of `coef_`, but only two have weight, two rows have twice the squares of one,
+and the absolute values and bounds as they are.
 """
 
 import numpy as np
@@ -28,6 +30,8 @@ def make_penalty(estimator, data, total_weight):
         return penalty
     if penalty.is_smooth:
         return penalty.times(2.0)
+    if len(data.classes) > 2:  # the bounds are of two rows of `coef_`
+        return Penalty(2 * penalty.l2, penalty.l1, lower, upper)
     first = np.zeros((1, data.n_features))
     lower, upper = (np.concatenate([first, b + first]) for b in (lower, upper))
     return Penalty(penalty.l2, penalty.l1, lower, upper)

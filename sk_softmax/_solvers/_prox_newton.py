@@ -45,6 +45,8 @@ _MORE_DAMPING = 10.0
 _FORCING = 1e-2
 # The minimum is bounded once the model says that f is this many times `tol` above it.
 _NEAR = 10.0
+# Iterations in a row in which f may stay the same, as its rounding errors let it.
+_MAX_IDLE = 4
 # Dampings that are tried, each ten times the one before.
 _MAX_TRIALS = 20
 
@@ -102,7 +104,7 @@ class _Run:
         self._n_iter = self._n_evaluations = 0
         self._bound, self._reason = -math.inf, None
         self._held = self._fixed()
-        self._damping = 0.0
+        self._damping, self._n_idle = 0.0, 0
 
     def _fixed(self):
         """Mask of what stays: fixed coefficients, and those of one class that others move against.
@@ -131,6 +133,8 @@ class _Run:
         if objective.may_be_separated and is_separable(objective, self._curvature.pair_sums):
             self._reason, self._bound = StopReason.SEPARABLE, -math.inf
         theta = self._columns.theta_of(point.V.copy())
+        W, bounds = theta[:, : self._p], objective.penalty
+        np.clip(W, bounds.lower, bounds.upper, out=W)  # which other units may miss by a rounding
         if self._objective.fit_intercept:
             theta[:, -1] -= theta[:, -1].mean()
         gap = max(point.value - self._bound, 0.0)
@@ -184,8 +188,11 @@ class _Run:
             self._reason = StopReason.PRECISION
             return point
         self._n_iter += 1
+        self._n_idle = 0 if following.value < point.value else self._n_idle + 1
         if self._is_small(following):
             self._reason = StopReason.TOL
+        elif self._n_idle > _MAX_IDLE:
+            self._reason = StopReason.PRECISION
         self._tell(following, decrease)
         return following
 
