@@ -211,11 +211,12 @@ def problem_of(model, X, y, sample_weight=None):
     lower, upper = (-np.inf, np.inf) if model.bounds is None else model.bounds
     lower, upper = (np.array(np.broadcast_to(bound, W.shape), float) for bound in (lower, upper))
     present = W.any(axis=1) | (b > -1000)
+    twice = 1.0
     if len(W) > 1:
         Q, W, b = Q[:, present], W[present], b[present]
         lower, upper = lower[present], upper[present]
-        if len(W) == 2 and model.classes is None:  # the model of two classes
-            W, b, lower, upper = W[1:] - W[:1], b[1:] - b[:1], lower[:1], upper[:1]
+        if len(W) == 2 and model.classes is None:  # the model of two classes, as two rows
+            twice = 2.0
     Q = (1 - model.label_smoothing) * Q + model.label_smoothing / Q.shape[1]
     C, r = float(model.C), float(model.l1_ratio)
     factor = 1.0 if model.penalty_factor is None else np.asarray(model.penalty_factor, dtype=float)
@@ -223,7 +224,7 @@ def problem_of(model, X, y, sample_weight=None):
     kept = s > 0
     weight = s[kept] * (C if np.isfinite(C) else 1.0)
     return Penalised(
-        X[kept], Q[kept], weight, (1 - r) * strength, r * strength, lower, upper,
+        X[kept], Q[kept], weight, twice * (1 - r) * strength, r * strength, lower, upper,
         bool(model.fit_intercept),
     ), W, b  # fmt: skip
 
