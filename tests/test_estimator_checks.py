@@ -25,6 +25,8 @@ checks = parametrize_with_checks(
         SoftmaxRegression("lbfgs", C=1e4, tol=1e-20),
         SoftmaxRegression("lbfgs", class_weight="balanced", n_jobs=1),
         SoftmaxRegression("lbfgs", warm_start=True, tol=None),
+        SoftmaxRegression(l1_ratio=0.5),
+        SoftmaxRegression("prox-newton", bounds=(-1.0, 1.0), tol=1e-10),
         SoftmaxRegression("sgd"),
         SoftmaxRegression("sgd", learning_rate=1e-5, momentum=0.9, batch_size=16),
         SoftmaxRegression("sgd", class_weight="balanced", warm_start=True, n_jobs=1),

@@ -65,6 +65,16 @@ def test_labels_and_probabilities(run, n_classes, fit_intercept, dtype, atol, la
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
+def test_coefficients_that_are_zero(run, n_classes):
+    X, y = data(n_classes)
+    model = SoftmaxRegression(C=0.01, l1_ratio=1).fit(X, y)
+    assert 0 < np.count_nonzero(model.coef_) < model.coef_.size
+    predicted, P = run(model, X)
+    np.testing.assert_allclose(P, model.predict_proba(X), rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(predicted, model.predict(X))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
 def test_raw_scores_are_the_decision_function(run, n_classes):
     X, y = data(n_classes)
     model = SoftmaxRegression().fit(X, y)

@@ -11,6 +11,7 @@ from scipy import sparse
 from sk_softmax._curvature import Curvature
 from sk_softmax._kernels import (
     class_curvature,
+    dual_entropy,
     hessian_product,
     logit_range,
     loss_and_accuracy,
@@ -254,6 +255,20 @@ def test_statistics_of_the_columns(make_rows, fit_intercept, dtype):
         assert statistics.variance[2] == 0
 
 
+def test_some_of_the_columns(make_rows, targets):
+    X, _, s = data()
+    columns = np.array([4, 0, 2])
+    W, b = model()
+    rows = make_rows(targets)
+    some = rows.select(columns)
+    assert (some.n_samples, some.n_features, some.n_classes) == (N, 3, K)
+    P_some = softmax_rows(X[:, columns] @ W[:, columns].T + b)
+    R = (P_some - targets.matrix(np.float64).T) * (s / s.sum())[:, np.newaxis]
+    _, G, _ = some.sums(residuals, (np.ascontiguousarray(W[:, columns]), b))
+    np.testing.assert_allclose(G, R.T @ X[:, columns], atol=1e-12)
+    assert rows.astype(np.float32).select(columns).dtype == np.float32
+
+
 def test_facts(make_rows, targets):
     _, _, s = data()
     rows = make_rows(targets)
@@ -315,6 +330,7 @@ KERNELS = [
     partial(residuals, keeps_logits=True),
     loss_and_accuracy,
     hessian_product,
+    partial(dual_entropy, share=0.9),
     logit_range,
     margins,
     class_curvature,
@@ -330,7 +346,9 @@ def test_kernels_can_be_sent_elsewhere_and_change_nothing_but_logits(kernel, thr
     X, y, s = data()
     (block,) = as_rows(X, Targets(y, K), s, threads).parts[0]
     before = [a.copy() for a in (block.X, block.targets.y, block.weights)]
-    Z = np.random.default_rng(0).standard_normal((2 * K if kernel is hessian_product else K, N))
+    is_of_two = getattr(kernel, "func", kernel) in (hessian_product, dual_entropy)
+    Z = np.random.default_rng(0).standard_normal((2 * K if is_of_two else K, N))
+    Z[K:] *= 0.1  # a step along which probabilities stay positive
     there = pickle.loads(pickle.dumps(kernel))
     one, other = kernel(block, Z.copy()), there(pickle.loads(pickle.dumps(block)), Z.copy())
     assert repr(one) == repr(other)
