@@ -73,7 +73,9 @@ class Penalised:
         """Where each coefficient alone is best, for a loss of gradient G and curvature L."""
         curvature = L + self.l2
         t = (L * W - G) / np.where(curvature > 0, curvature, 1)
-        shrunk = np.sign(t) * np.maximum(abs(t) - self.l1 / np.where(curvature > 0, curvature, 1), 0)
+        shrunk = np.sign(t) * np.maximum(
+            abs(t) - self.l1 / np.where(curvature > 0, curvature, 1), 0
+        )
         return np.clip(np.where(curvature > 0, shrunk, W), self.lower, self.upper)
 
     def improved(self, W, b):
@@ -122,10 +124,10 @@ class Penalised:
         sign[:, (self.l1 == 0).all(axis=0)] = 0
         slope = slope + self.l1 * sign
         free = ((sign != 0) | (self.l1 == 0)) & (self.lower < self.upper)
-        free &= ~((W <= self.lower) & (slope >= 0)) & ~((W >= self.upper) & (slope <= 0))
+        free &= ~((self.lower >= W) & (slope >= 0)) & ~((self.upper <= W) & (slope <= 0))
         slope = np.column_stack([slope, G[:, -1]])
-        at_low = (W <= self.lower) | ((W == 0) & (sign > 0))
-        at_high = (W >= self.upper) | ((W == 0) & (sign < 0))
+        at_low = (self.lower >= W) | ((W == 0) & (sign > 0))
+        at_high = (self.upper <= W) | ((W == 0) & (sign < 0))
         while True:  # as long as what is at an end would leave
             mask = np.column_stack([free, np.full(len(W), self.fit_intercept)])
             step, flat = self._newton_on(mask, W, b, slope)

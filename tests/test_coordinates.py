@@ -11,8 +11,12 @@ from sk_softmax._curvature import Curvature
 MASKS = {
     "all": lambda rng, shape: np.ones(shape, dtype=bool),
     "some": lambda rng, shape: rng.random(shape) < 0.5,
-    "two columns": lambda rng, shape: np.isin(np.arange(shape[1]), [1, 3]) & (rng.random(shape) < 2),
-    "one class": lambda rng, shape: np.arange(shape[0])[:, np.newaxis] == np.zeros(shape, dtype=int),
+    "two columns": lambda rng, shape: (
+        np.isin(np.arange(shape[1]), [1, 3]) & (rng.random(shape) < 2)
+    ),
+    "one class": lambda rng, shape: (
+        np.arange(shape[0])[:, np.newaxis] == np.zeros(shape, dtype=int)
+    ),
     "one coefficient": lambda rng, shape: np.arange(np.prod(shape)).reshape(shape) == 2,
 }
 
@@ -80,4 +84,6 @@ def test_blocks_and_diagonals(case):
     np.testing.assert_allclose(coordinates.diagonal(), np.diag(H), rtol=1e-8, atol=1e-10)
     D = 0.5 * (P * (1 - Q) + Q * (1 - P)) * s[:, np.newaxis]
     expected = (D.T @ A**2)[mask]
-    np.testing.assert_allclose(coordinates.diagonal(residual_weights), expected, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(
+        coordinates.diagonal(residual_weights), expected, rtol=1e-8, atol=1e-10
+    )

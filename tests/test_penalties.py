@@ -232,14 +232,17 @@ def test_bounds_without_a_penalty(problem):
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_separable_classes_within_bounds(n_classes):
-    X = np.repeat(np.arange(n_classes), 20)[:, np.newaxis] + np.linspace(0, 0.5, 20 * n_classes)[
-        :, np.newaxis
-    ]
+    X = (
+        np.repeat(np.arange(n_classes), 20)[:, np.newaxis]
+        + np.linspace(0, 0.5, 20 * n_classes)[:, np.newaxis]
+    )
     y = np.repeat(np.arange(n_classes), 20)
     boxed = SoftmaxRegression(C=np.inf, bounds=(-3, 3)).fit(X, y)
     assert boxed.stop_reason_ == "tol"
     with pytest.warns(ConvergenceWarning, match="at infinity"):
-        open_above = SoftmaxRegression(C=np.inf, bounds=(0 if n_classes == 2 else -1, np.inf)).fit(X, y)
+        open_above = SoftmaxRegression(C=np.inf, bounds=(0 if n_classes == 2 else -1, np.inf)).fit(
+            X, y
+        )
     assert open_above.stop_reason_ == "separable"
     assert open_above.gap_ == np.inf
     against = SoftmaxRegression(C=np.inf, bounds=(-np.inf if n_classes == 2 else 0, 0)).fit(X, y)
@@ -381,7 +384,8 @@ def test_partial_fit_has_no_absolute_values_and_bounds(parameters, state_of):
     X, y = make_problem(0)
     model = SoftmaxRegression(**parameters).fit(X, y)
     before = state_of(model)
-    with pytest.raises(ValueError, match="'sgd' .*prox-newton"):
+    assert not hasattr(model, "partial_fit")
+    with pytest.raises(AttributeError, match=next(iter(parameters))):
         model.partial_fit(X, y)
     assert state_of(model) == before
     model.set_params(l1_ratio=0.0, bounds=None).partial_fit(X, y)  # goes on from it

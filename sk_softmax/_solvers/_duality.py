@@ -57,9 +57,10 @@ def lower_bound(objective, columns, penalty, V, gradient, D, corrected):
         if (abs(G[free]) <= _ZERO).all():
             break
         D, G = D + step, G + times(step)
-    if not (abs(G[free]) <= _ZERO).all():
+    G[:, p:][abs(G[:, p:]) <= _ZERO] = 0.0
+    if G[:, p:].any():
         return -np.inf
-    G[free] = 0.0
+    G[:, :p][(penalty.l1 == 0) & (penalty.l2 == 0) & (abs(G[:, :p]) <= _ZERO)] = 0.0
     share = _share(penalty, G[:, :p])
     kernel = partial(dual_entropy, share=share)
     step = objective.unpack(columns.theta_of(D.copy()).ravel())

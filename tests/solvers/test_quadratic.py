@@ -8,7 +8,15 @@ from sk_softmax._solvers._quadratic import MatrixModel, OperatorModel, Terms, mi
 
 M = 12
 SEEDS = range(6)
-KINDS = ["lasso", "bounds", "both", "without zero", "some free", "equal columns", "opposite columns"]
+KINDS = [
+    "lasso",
+    "bounds",
+    "both",
+    "without zero",
+    "some free",
+    "equal columns",
+    "opposite columns",
+]
 
 
 def make(kind, seed):
@@ -83,7 +91,9 @@ def value_by_scipy(A, l2, x0, g, terms):
     bounds = list(zip(np.append(low_u, low_v), np.append(high_u, high_v), strict=True))
     start = np.append(np.maximum(x0, 0), np.maximum(-x0, 0))
     options = {"maxiter": 20_000, "maxfun": 100_000, "ftol": 1e-15, "gtol": 1e-9, "maxcor": 50}
-    return minimize(function, start, jac=True, bounds=bounds, method="L-BFGS-B", options=options).fun
+    return minimize(
+        function, start, jac=True, bounds=bounds, method="L-BFGS-B", options=options
+    ).fun
 
 
 @pytest.mark.parametrize("kind", KINDS)
