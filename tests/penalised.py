@@ -8,9 +8,9 @@ The problem, in scikit-learn's form, with q_i the targets and z_i = W x_i + b:
 With two classes there is one row of W, and z_i is zero for the first class.
 
 F at any other point bounds F of the model minus F* from below. Two kinds of points are tried.
-Along one coordinate the loss has a curvature of at most ``L_j = C/4 sum_i s_i x_ij^2``: the model of
-F with that curvature lies above F, and its minimum is known. And Newton's method on the coefficients
-that may move, cut off at zero and at the bounds, is near F*.
+Along one coordinate the loss has a curvature of at most ``L_j = C/4 sum_i s_i x_ij^2``: the model
+of F with that curvature lies above F, and its minimum is known. And Newton's method on the
+coefficients that may move, cut off at zero and at the bounds, is near F*.
 """
 
 from dataclasses import dataclass
@@ -71,12 +71,11 @@ class Penalised:
 
     def coordinate_minima(self, W, G, L):
         """Where each coefficient alone is best, for a loss of gradient G and curvature L."""
-        curvature = L + self.l2
-        t = (L * W - G) / np.where(curvature > 0, curvature, 1)
-        shrunk = np.sign(t) * np.maximum(
-            abs(t) - self.l1 / np.where(curvature > 0, curvature, 1), 0
-        )
-        return np.clip(np.where(curvature > 0, shrunk, W), self.lower, self.upper)
+        is_curved = L + self.l2 > 0
+        curvature = np.where(is_curved, L + self.l2, 1)
+        t = (L * W - G) / curvature
+        shrunk = np.sign(t) * np.maximum(abs(t) - self.l1 / curvature, 0)
+        return np.clip(np.where(is_curved, shrunk, W), self.lower, self.upper)
 
     def improved(self, W, b):
         """A point near the minimum."""

@@ -84,6 +84,5 @@ def test_blocks_and_diagonals(case):
     np.testing.assert_allclose(coordinates.diagonal(), np.diag(H), rtol=1e-8, atol=1e-10)
     D = 0.5 * (P * (1 - Q) + Q * (1 - P)) * s[:, np.newaxis]
     expected = (D.T @ A**2)[mask]
-    np.testing.assert_allclose(
-        coordinates.diagonal(residual_weights), expected, rtol=1e-8, atol=1e-10
-    )
+    found = coordinates.diagonal(residual_weights)
+    np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-10)

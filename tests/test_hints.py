@@ -16,8 +16,7 @@ from sk_softmax import SoftmaxRegression, _hints
 @pytest.mark.parametrize(
     ("name", "value", "hint"),
     [
-        ("penalty", "l1", "C=numpy.inf is none"),
-        ("l1_ratio", 0.5, "no L1 penalty"),
+        ("penalty", "l1", "l1_ratio=1 makes it L1, and C=numpy.inf none"),
         ("alpha", 1e-4, r"C = 1 / \(alpha \* n_samples\)"),
         ("multi_class", "ovr", "OneVsRestClassifier"),
         ("eta0", 0.1, "learning_rate"),

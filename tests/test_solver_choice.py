@@ -11,6 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
 from sk_softmax import SoftmaxRegression, _solvers
+from sk_softmax._penalty import Penalty
 from sk_softmax._solvers import SOLVERS, choose_solver
 
 
@@ -26,8 +27,11 @@ from sk_softmax._solvers import SOLVERS, choose_solver
 )
 def test_the_rule_that_is_documented(n_stored, n_classes, solver):
     size = {"n_stored": n_stored, "n_classes": n_classes}
-    assert choose_solver(SimpleNamespace(**size, random_access=True)) == solver
-    assert choose_solver(SimpleNamespace(**size, random_access=False)) == "lbfgs"
+    rows = SimpleNamespace(**size, random_access=True)
+    assert choose_solver(rows, Penalty(0.1)) == solver
+    assert choose_solver(SimpleNamespace(**size, random_access=False), Penalty(0.1)) == "lbfgs"
+    for penalty in (Penalty(0.1, 0.1), Penalty(0.0, 0.1), Penalty(0.1, 0.0, 0.0, np.inf)):
+        assert choose_solver(rows, penalty) == "prox-newton"
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -95,6 +99,19 @@ def test_a_parameter_that_only_sgd_has_chooses_it(name):
         SoftmaxRegression("lbfgs", **{name: OF_SGD[name]}).fit(X, y)
     assert len(said) == 1
     assert Path(said[0].filename).parent.name == "tests"
+
+
+@pytest.mark.parametrize("parameters", [{"l1_ratio": 0.5}, {"bounds": (0, 1)}])
+def test_absolute_values_and_bounds_choose_prox_newton(parameters):
+    model = SoftmaxRegression(**parameters).fit(*make_problem(0))
+    assert model.solver_ == "prox-newton"
+    with pytest.raises(ValueError, match=r"'sgd' .*prox-newton"):
+        model.set_params(learning_rate=0.1).fit(*make_problem(0))
+
+
+def test_factors_of_the_squares_choose_nothing():
+    model = SoftmaxRegression(penalty_factor=[1, 0, 2, 3]).fit(*make_problem(0))
+    assert model.solver_ == "lbfgs"
 
 
 def test_parameters_that_both_have_choose_nothing():

@@ -54,11 +54,8 @@ def test_raw_columns(load, l1_ratio, C):
     """`certified` checks the model, and that the gap is no less than what is left."""
     X, y = load(return_X_y=True)
     model = SoftmaxRegression(C=C, l1_ratio=l1_ratio).fit(X, y)
-    assert (model.solver_, model.stop_reason_, model.gap_method_) == (
-        "prox-newton",
-        "tol",
-        "duality",
-    )
+    assert (model.solver_, model.stop_reason_) == ("prox-newton", "tol")
+    assert model.gap_method_ == "duality"
     assert 0 <= model.gap_ <= model.tol * model.loss_
     tight = SoftmaxRegression(C=C, l1_ratio=l1_ratio, tol=TIGHT).fit(X, y)
     assert model.loss_ - tight.loss_ <= model.gap_ + 1e-15
@@ -200,9 +197,7 @@ def test_strong_penalties_leave_the_class_frequencies():
 
 def test_few_iterations_are_said():
     X, y = load_wine(return_X_y=True)
-    with pytest.warns(
-        ConvergenceWarning, match="'prox-newton' stopped after max_iter=2 iterations"
-    ):
+    with pytest.warns(ConvergenceWarning, match="'prox-newton' .* max_iter=2 iter"):
         model = SoftmaxRegression(l1_ratio=1, max_iter=2).fit(X, y)
     assert model.stop_reason_ == "max_iter"
     assert not model.converged_

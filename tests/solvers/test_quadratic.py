@@ -8,15 +8,7 @@ from sk_softmax._solvers._quadratic import MatrixModel, OperatorModel, Terms, mi
 
 M = 12
 SEEDS = range(6)
-KINDS = [
-    "lasso",
-    "bounds",
-    "both",
-    "without zero",
-    "some free",
-    "equal columns",
-    "opposite columns",
-]
+KINDS = ["lasso", "bounds", "both", "without zero", "some free", "equal", "opposite"]
 
 
 def make(kind, seed):
@@ -34,9 +26,9 @@ def make(kind, seed):
         lower[0], upper[1], lower[2], upper[2] = 0.3, -0.2, 0.5, 0.5
     if kind == "some free":
         l1[::3] = 0
-    if kind in ("equal columns", "opposite columns"):
+    if kind in ("equal", "opposite"):
         l2[:] = 0
-        A[:, 2:5] = A[:, [0]] * (1 if kind == "equal columns" else -1)
+        A[:, 2:5] = A[:, [0]] * (1 if kind == "equal" else -1)
     g = A.T @ rng.standard_normal(len(A)) * 3
     return A, l2, np.clip(x, lower, upper), g, Terms(l1, lower, upper)
 
