@@ -232,26 +232,13 @@ def test_bounds_without_a_penalty(problem):
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_separable_classes_within_bounds(n_classes):
-<<<<<<< HEAD
-    X = (
-        np.repeat(np.arange(n_classes), 20)[:, np.newaxis]
-        + np.linspace(0, 0.5, 20 * n_classes)[:, np.newaxis]
-    )
-=======
->>>>>>> ccf8986 (Rooms of the new modules, hints and the choice of the solver)
     y = np.repeat(np.arange(n_classes), 20)
     X = (y + np.linspace(0, 0.5, len(y)))[:, np.newaxis]
     boxed = SoftmaxRegression(C=np.inf, bounds=(-3, 3)).fit(X, y)
     assert boxed.stop_reason_ == "tol"
     open_above = SoftmaxRegression(C=np.inf, bounds=(0 if n_classes == 2 else -1, np.inf))
     with pytest.warns(ConvergenceWarning, match="at infinity"):
-<<<<<<< HEAD
-        open_above = SoftmaxRegression(C=np.inf, bounds=(0 if n_classes == 2 else -1, np.inf)).fit(
-            X, y
-        )
-=======
         open_above.fit(X, y)
->>>>>>> ccf8986 (Rooms of the new modules, hints and the choice of the solver)
     assert open_above.stop_reason_ == "separable"
     assert open_above.gap_ == np.inf
     against = SoftmaxRegression(C=np.inf, bounds=(-np.inf if n_classes == 2 else 0, 0)).fit(X, y)
@@ -393,13 +380,8 @@ def test_partial_fit_has_no_absolute_values_and_bounds(parameters, state_of):
     X, y = make_problem(0)
     model = SoftmaxRegression(**parameters).fit(X, y)
     before = state_of(model)
-<<<<<<< HEAD
-    assert not hasattr(model, "partial_fit")
-    with pytest.raises(AttributeError, match=next(iter(parameters))):
-=======
     (name,) = parameters
     with pytest.raises(AttributeError, match=f"partial_fit is not available for {name}"):
->>>>>>> ccf8986 (Rooms of the new modules, hints and the choice of the solver)
         model.partial_fit(X, y)
     assert state_of(model) == before
     model.set_params(l1_ratio=0.0, bounds=None).partial_fit(X, y)  # goes on from it

@@ -164,10 +164,9 @@ plt.show()
 # %%
 # A hundredth of the coefficients
 # -------------------------------
-# Most words say nothing of most parts. With L1 in the penalty their coefficients are zero, and what
-# is left is short enough to be read. `softmax_path` fits a model for each of some values of C, from
-# the one at which no word counts; each lies at the minimum, by a duality gap. Where the curve of the
-# accuracy becomes flat a fraction of the coefficients does the work of all.
+# Most words say nothing of most parts. With L1 in the penalty their coefficients are zero, and
+# what is left is short enough to be read. `softmax_path` fits a model for each of some values of
+# C, from the one at which no word counts; each lies at the minimum, by a duality gap.
 
 tfidf = TfidfVectorizer(sublinear_tf=True, min_df=2)
 X_sparse, X_held_out = tfidf.fit_transform(X_train), tfidf.transform(X_test)
