@@ -286,6 +286,6 @@ def test_an_estimate_serves_any_penalty(make_objective, kind):
     estimate = estimate_of(Curvature(objective), theta)
     V = np.random.default_rng(1).standard_normal(objective.shape)
     for lam in (10.0, 0.0, 1e-3):
-        curvature = Curvature(objective.on(objective.rows, Penalty(lam)))
+        curvature = Curvature(objective.with_penalty(Penalty(lam)))
         T = factorise(curvature, estimate, DAMPING)
         np.testing.assert_allclose(T.forward(V), make(curvature, theta).forward(V), rtol=1e-12)

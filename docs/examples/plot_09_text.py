@@ -171,7 +171,7 @@ plt.show()
 tfidf = TfidfVectorizer(sublinear_tf=True, min_df=2)
 X_sparse, X_held_out = tfidf.fit_transform(X_train), tfidf.transform(X_test)
 lasso = SoftmaxRegression(l1_ratio=1.0, tol=1e-4)
-path = softmax_path(lasso, X_sparse, y_train, Cs=8, eps=1 / 30)
+path = softmax_path(lasso, X_sparse, y_train, Cs=9, eps=1 / 300)
 print(f"\n{'C':>8}{'coefficients':>14}{'share':>9}{'test accuracy':>15}")
 for index, C in enumerate(path.Cs):
     number = path.n_nonzero[index]
