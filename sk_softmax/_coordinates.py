@@ -4,15 +4,15 @@ With P (K, n) the probabilities, the entry for coefficients (k, j) and (l, m) is
 
     sum_i s_i p_ik (delta_kl - p_il) x_ij x_im.
 
-So the matrix is a block ``X_k' diag(s p_k) X_k`` for each class, less ``B B'`` with B the columns
-``sqrt(s_i) p_ik x_ij`` for all of them.
+So the matrix is ``- B B'`` with B the columns ``sqrt(s_i) p_ik x_ij``, but for the blocks of each
+class, which are ``X_k' diag(s p_k (1 - p_k)) X_k``.
 """
 
 from functools import partial
 
 import numpy as np
 
-from sk_softmax._kernels import class_curvature, disagreement
+from sk_softmax._kernels import class_curvature, complement
 from sk_softmax._penalty import Penalty
 from sk_softmax._rows._base import add_in_place
 from sk_softmax._softmax import softmax
@@ -78,11 +78,11 @@ class Coordinates:
         kernel = partial(_add_class_blocks, **self._layout)
         return self._loss.rows.accumulate(kernel, self._model)
 
-    def diagonal(self, weights=class_curvature):
-        """The diagonal of the matrix, or that under other weights of the rows."""
+    def diagonal(self):
+        """The diagonal of the matrix."""
         rows, columns = self._loss.rows, self._columns
         center = columns.mean if rows.are_centred else np.zeros_like(columns.mean)
-        numbers, first, second = rows.moments(weights, self._model, center, rows.n_classes)
+        numbers, first, second = rows.moments(class_curvature, self._model, center, rows.n_classes)
         total = numbers[0][:, np.newaxis]
         off = columns.mean - center
         D = np.empty(self._mask.shape)
@@ -123,33 +123,28 @@ def _places_by_class(mask):
 
 
 def _add_hessian(total, block, Z, places, size, mean, scale, q):
-    """Add a block of rows to the matrix."""
+    """Add a block of rows to the matrix, whose small entries are no differences of large ones."""
     P, X = softmax(block.targets.logits(Z)), block.columns(mean, scale)[:q] * np.sqrt(block.weights)
-    (H,) = (np.zeros((size, size)),) if total is None else total
     B = np.empty((size, X.shape[1]))
     for k, columns, place in places:
-        B[place] = X[columns]
-        root = B[place] * np.sqrt(P[k])
-        H[place, place] += root @ root.T
-        B[place] *= P[k]
-    H -= B @ B.T
-    return (H,)
+        np.multiply(X[columns], P[k], out=B[place])
+    H = B @ B.T
+    P *= complement(P)
+    np.sqrt(P, out=P)
+    for k, columns, place in places:
+        root = np.multiply(X[columns], P[k], out=B[place])
+        H[place, place] = -(root @ root.T)
+    if total is None:
+        return (np.negative(H, out=H),)
+    total[0][:] -= H
+    return total
 
 
 def _add_class_blocks(total, block, Z, places, size, mean, scale, q):
     """Add a block of rows to the matrices of the classes."""
     P, X = softmax(block.targets.logits(Z)), block.columns(mean, scale)[:q]
-    P *= 1 - P
+    P *= complement(P)
     P *= block.weights
     roots = [X[columns] * np.sqrt(P[k]) for k, columns, _ in places]
     added = tuple(root @ root.T for root in roots)
     return added if total is None else add_in_place(total, added)
-
-
-def residual_weights(block, Z):
-    """The disagreement of p and q, (K, m), as a kernel for `Coordinates.diagonal`."""
-    C = (
-        disagreement(softmax(block.targets.logits(Z)), block.targets.matrix(Z.dtype))
-        * block.weights
-    )
-    return C, (C.sum(axis=1, dtype=np.float64),)

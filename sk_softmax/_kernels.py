@@ -82,6 +82,16 @@ def still_margins(block, Z, first, second, size):
     return (is_still & (is_label[first] | is_label[second])).astype(np.float64)
 
 
+def complement(P):
+    """1 - P of probabilities (K, m), accurate also where P is nearly one."""
+    at = P.argmax(axis=0), np.arange(P.shape[1])
+    rest, largest = 1 - P, P[at]
+    P[at] = 0
+    rest[at] = P.sum(axis=0)
+    P[at] = largest
+    return rest
+
+
 def disagreement(P, Q):
     """Half the probability that for one of two draws, from P and from Q, it is the class."""
     return 0.5 * (P * (1 - Q) + Q * (1 - P))

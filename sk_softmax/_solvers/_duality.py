@@ -10,6 +10,9 @@ intercepts have before the minimum. So p is not the softmax at theta, but what i
 linear approximation, along a step to the minimum of a quadratic model. The conditions of optimality
 that the model's minimum meets are then those of p: G is the gradient of the loss plus its Hessian
 times the step. Where absolute values alone bound G, p is drawn towards q until it is within them.
+
+What G is beyond that by no more than its rounding errors counts as within, and the bound is lowered
+by as much as twice the coefficients of the model would make of it.
 """
 
 from functools import partial
@@ -19,14 +22,14 @@ import numpy as np
 from sk_softmax._kernels import dual_entropy
 from sk_softmax._penalty import Penalty
 
-# Gradient that counts as zero, of coefficients without a penalty in standardised columns, whose
-# means of absolute residuals times columns are at most one.
+# Rounding errors of gradients in standardised columns, which are means of residuals times columns.
+# Residuals are at most one, and where f is small they are as small.
 _ZERO = 1e-11
-# Newton steps that may be taken to make them zero; the Hessian may be that of a point nearby.
+# Newton steps that may be taken to bring a model's minimum, which is one up to an accuracy, nearer.
 _CORRECTIONS = 4
 
 
-def lower_bound(objective, columns, penalty, V, gradient, D, corrected):
+def lower_bound(objective, columns, penalty, V, gradient, value, D, corrected):
     """A bound on the minimum of f from below, minus infinity if none is found.
 
     Parameters
@@ -37,11 +40,13 @@ def lower_bound(objective, columns, penalty, V, gradient, D, corrected):
         In the units of these columns.
     V, gradient : ndarray of shape (K, q)
         Parameters, and the gradient there of f without absolute values.
+    value : float
+        f there.
     D : ndarray of shape (K, q)
         A step from there to about the minimum of a model.
     corrected : callable
-        From a gradient (K, q) to a step of coefficients without a penalty that makes theirs zero,
-        or nearly so, and a mask of these.
+        From the gradient (K, q) of the loss along the step to one more step, of coefficients
+        without squares, that brings them nearer to that minimum.
     """
     p, loss = objective.n_features, objective.with_penalty(Penalty())
     theta = columns.theta_of(V.copy()).ravel()
@@ -52,27 +57,38 @@ def lower_bound(objective, columns, penalty, V, gradient, D, corrected):
 
     G = gradient + times(D)
     G[:, :p] -= penalty.gradient(V[:, :p])
-    for _ in range(_CORRECTIONS):
-        step, free = corrected(G)
-        if (abs(G[free]) <= _ZERO).all():
+    zero, excess = _ZERO * min(value, 1.0), _excess(penalty, G, p)
+    for _ in range(_CORRECTIONS if (excess > zero).any() else 0):
+        step = corrected(G)
+        nearer = G + times(step)
+        if not _excess(penalty, nearer, p).max() < excess.max():
             break
-        D, G = D + step, G + times(step)
-    G[:, p:][abs(G[:, p:]) <= _ZERO] = 0.0
-    if G[:, p:].any():
+        D, G, excess = D + step, nearer, _excess(penalty, nearer, p)
+    if (excess[:, p:] > zero).any():
         return -np.inf
-    G[:, :p][(penalty.l1 == 0) & (penalty.l2 == 0) & (abs(G[:, :p]) <= _ZERO)] = 0.0
-    share = _share(penalty, G[:, :p])
-    kernel = partial(dual_entropy, share=share)
+    is_rounding = (excess > 0) & (excess <= zero)
+    of_rounding = 2 * float((excess * abs(V + D))[is_rounding].sum())
+    G, excess, l1 = G[:, :p], excess[:, :p], np.broadcast_to(penalty.l1, G[:, :p].shape)
+    G = np.where(is_rounding[:, :p], np.sign(G) * l1, G)
+    share = _share(l1, np.where(excess > zero, excess, 0))
     step = objective.unpack(columns.theta_of(D.copy()).ravel())
+    kernel = partial(dual_entropy, share=share)
     (entropy,) = objective.rows.reduce(kernel, objective.unpack(theta), step)
-    return entropy - float(penalty.conjugate(-share * G[:, :p]).sum())
+    return entropy - float(penalty.conjugate(-share * G).sum()) - of_rounding
 
 
-def _share(penalty, G):
-    """The largest share of G, at most one, that the penalty's conjugate is finite at."""
-    open_end = np.where(G < 0, np.isposinf(penalty.upper), np.isneginf(penalty.lower))
-    limited = open_end & (penalty.l2 == 0) & (abs(G) > penalty.l1)
-    if not limited.any():
+def _excess(penalty, G, p):
+    """How far each entry of G (K, q) is from where the penalty's conjugate is finite."""
+    excess, H = abs(G), G[:, :p]
+    is_open = np.where(H < 0, np.isposinf(penalty.upper), np.isneginf(penalty.lower))
+    limited = is_open & (penalty.l2 == 0)
+    excess[:, :p] = np.where(limited, np.maximum(excess[:, :p] - penalty.l1, 0), 0)
+    return excess
+
+
+def _share(l1, excess):
+    """The share of a gradient, at most one, that is nowhere beyond l1 if it is so by `excess`."""
+    beyond = excess > 0
+    if not beyond.any():
         return 1.0
-    l1 = np.broadcast_to(penalty.l1, G.shape)[limited]
-    return float((l1 / abs(G[limited])).min()) * (1 - 4 * np.finfo(float).eps)
+    return float((l1[beyond] / (l1 + excess)[beyond]).min()) * (1 - 4 * np.finfo(float).eps)

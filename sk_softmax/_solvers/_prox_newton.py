@@ -6,11 +6,8 @@ optimality most. The model, with the penalty and the bounds as they are, is mini
 see `_quadratic`. The set grows until nothing outside of it violates them. The run ends when the
 duality gap is small enough, see `_duality`.
 
-Where rows are nearly certain curvature is small and steps are long. A step that lowers f by much
-less than its model says is taken anew from a model with more on its diagonal: multiples of the
-curvature that rows would have if their residuals were probabilities. The multiple grows and falls
-by tens with the success of steps (D. W. Marquardt, "An Algorithm for Least-Squares Estimation of
-Nonlinear Parameters", 1963).
+Where rows are nearly certain curvature is small and steps are long. Of a step that lowers f by much
+less than its model says a part is taken: there is a length up to which f falls for certain.
 
 The method is that of J. D. Lee, Y. Sun, M. A. Saunders, "Proximal Newton-type methods for
 minimizing composite functions", SIAM Journal on Optimization 24(3), 2014.
@@ -18,12 +15,11 @@ minimizing composite functions", SIAM Journal on Optimization 24(3), 2014.
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
-from sk_softmax._coordinates import Coordinates, residual_weights
+from sk_softmax._coordinates import Coordinates
 from sk_softmax._curvature import Curvature
 from sk_softmax._objective import NOT_FINITE, OutOfRangeError
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason, planned_iterations
@@ -39,15 +35,16 @@ _MATRIX_EVALUATIONS = 100
 _MATRICES = 8
 # Share of the decrease that a model promises with which its step is accepted.
 _ACCEPTED = 0.1
-_DAMPING = 0.03
-_MORE_DAMPING = 10.0
+# By what steps are shortened that decrease f by less, and how near to the longest one is enough.
+_SHORTER = 0.1
+_BRACKET = 3.0
 # Newton's decrement on a face, in the decrease of the model, at which it counts as minimised.
 _FORCING = 1e-2
 # The minimum is bounded once the model says that f is this many times `tol` above it.
 _NEAR = 10.0
 # Iterations in a row in which f may stay the same, as its rounding errors let it.
 _MAX_IDLE = 4
-# Dampings that are tried, each ten times the one before.
+# Lengths of a step that are tried.
 _MAX_TRIALS = 20
 
 
@@ -104,7 +101,7 @@ class _Run:
         self._n_iter = self._n_evaluations = 0
         self._bound, self._reason = -math.inf, None
         self._held = self._fixed()
-        self._damping, self._n_idle = 0.0, 0
+        self._n_idle = 0
 
     def _fixed(self):
         """Mask of what stays: fixed coefficients, and those of one class that others move against.
@@ -172,10 +169,7 @@ class _Run:
         model = self._model(point, mask)
         step, decrease = self._step(model, point, mask)
         small = max(self._tol * abs(point.value), _EPS)
-        if is_whole and self._damping > 0 and decrease <= small:
-            self._damping = 0.0
-            step, decrease = self._step(model, point, mask)
-        if is_whole and self._damping == 0 and decrease <= _NEAR * small:
+        if is_whole and decrease <= _NEAR * small:
             self._raise_bound(model, point, mask, step)
             if self._is_small(point):
                 self._reason = StopReason.TOL
@@ -183,7 +177,7 @@ class _Run:
         if self._n_iter >= self._max_iter:
             self._reason = StopReason.MAX_ITER
             return point
-        following, decrease = self._stepped(model, point, mask, step, decrease)
+        following = self._stepped(point, step, decrease)
         if following is None:
             self._reason = StopReason.PRECISION
             return point
@@ -196,45 +190,66 @@ class _Run:
         self._tell(following, decrease)
         return following
 
-    def _stepped(self, model, point, mask, step, decrease):
-        """The point after a step that decreases f about as the model says, damped if it must be."""
+    def _stepped(self, point, step, decrease):
+        """The point after a step, or as much of it as lowers f about as the model says, or None.
+
+        Of a step that is too long, what is taken is within a factor of the most that can be.
+        """
+        t, safe, best, accepted, refused = 1.0, None, None, 0.0, math.inf
         for _ in range(_MAX_TRIALS):
-            V = point.V + step
+            V = point.V + t * step
             self._penalty.centre(V[:, : self._p])
             following = self._point_at(V)
             decreased = point.value - following.value + 4 * _EPS * abs(point.value)
-            if decreased >= _ACCEPTED * decrease:
-                if decreased > 0.5 * decrease:
-                    lowered = self._damping / _MORE_DAMPING
-                    self._damping = lowered if lowered >= _DAMPING / 100 else 0.0
-                return following, decrease
-            self._damping = max(_MORE_DAMPING * self._damping, _DAMPING)
-            step, decrease = self._step(model, point, mask)
-        return None, decrease
+            enough = decreased >= _ACCEPTED * t * decrease
+            if enough and (best is None or following.value < best.value):
+                best, accepted = following, t
+            else:
+                refused = t
+            if accepted == 1.0 or refused <= _BRACKET * accepted:
+                break
+            if best is not None:
+                t = math.sqrt(accepted * refused)
+                continue
+            safe = safe or self._safe_length(step)
+            if t < _SHORTER * safe:
+                break
+            t = max(_SHORTER * t, min(safe, t / 2))
+        return best
+
+    def _safe_length(self, step):
+        """A share of a step, towards the minimum of the model, along which f falls for certain.
+
+        Let r be the largest range of what the step adds to the logits of a row. Along the step the
+        curvature of the loss changes by a factor of at most ``exp(r t)``, so that f falls as far as
+        ``t = log(1 + r) / r`` (T. Sun, Q. Tran-Dinh, "Generalized self-concordant functions",
+        Mathematical Programming 178, 2019).
+        """
+        r = self._objective.logit_range(self._columns.theta_of(step.copy()).ravel())
+        return math.log1p(r) / r if r > 0 else 1.0
 
     def _raise_bound(self, model, point, mask, step):
         """Let the bound on the minimum be what a step to about the minimum of the model shows."""
-        bounded = np.isfinite(self._lower) & np.isfinite(self._upper)
-        unpenalised = (self._l1 == 0) & (self._l2 == 0) & ~bounded & mask
-        free = unpenalised[mask]
+        V = point.V + step
+        inside = (self._lower < V) & (self._upper > V) & ((V != 0) | (self._l1 == 0))
+        face = mask & inside & (self._l2 == 0)
+        slope = self._l1 * np.sign(V)
 
         def corrected(G):
             step = np.zeros(G.shape)
-            if free.any():
-                step[unpenalised] = model.step(free, G[unpenalised])
-            return step, unpenalised
+            if face.any():
+                step[face] = model.step(face[mask], (G + slope)[face])
+            return step
 
-        bound = lower_bound(
-            self._objective, self._columns, self._penalty, point.V, point.gradient, step, corrected
-        )
+        columns, penalty = self._columns, self._penalty
+        at_point = point.V, point.gradient, point.value
+        bound = lower_bound(self._objective, columns, penalty, *at_point, step, corrected)
         self._bound = max(self._bound, bound)
 
     def _step(self, model, point, mask):
-        """The step to the minimum of a model, damped, and how far that is below the point."""
+        """The step to the minimum of a model, and how far that is below the point."""
         terms = Terms(self._l1[mask], self._lower[mask], self._upper[mask])
         x, step = point.V[mask], np.zeros(point.V.shape)
-        if self._damping > 0:
-            model = model.damped(self._damping)
         minimum, decrease = minimised(model, x, point.gradient[mask], terms, _FORCING)
         step[mask] = minimum - x
         return step, decrease
@@ -297,11 +312,10 @@ class _Run:
         l2 = self._l2[mask]
         coordinates = Coordinates(self._objective, self._columns, mask, point.V)
         n = self._objective.n_samples
-        damper = partial(coordinates.diagonal, residual_weights)
         affordable = _MATRIX_EVALUATIONS * coordinates.work / n
         if len(coordinates) ** 2 <= min(
             affordable, self._objective.rows.spare_bytes / (8 * _MATRICES)
         ):
-            return MatrixModel(coordinates.hessian(), l2, damper)
+            return MatrixModel(coordinates.hessian(), l2)
         blocks = coordinates.class_blocks() if coordinates.n_pairs <= affordable else None
-        return OperatorModel(coordinates.operator(), coordinates.diagonal(), blocks, l2, damper)
+        return OperatorModel(coordinates.operator(), coordinates.diagonal(), blocks, l2)

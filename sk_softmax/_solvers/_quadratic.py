@@ -29,7 +29,7 @@ _GOOD = 0.1
 _MAX_CUTS = 10
 # Products with H for a step on a face.
 _MAX_PRODUCTS = 100
-# Curvature along a step, relative to that of its parts, which is a rounding error of zero.
+# Curvature along a step, relative to that of its parts, which may be a rounding error of zero.
 _FLAT = 1e-14
 # Residual of such a step, relative to that of no step.
 _FORCING = 0.1
@@ -41,21 +41,17 @@ class MatrixModel:
     Parameters
     ----------
     H : ndarray of shape (m, m)
+        To be overwritten.
     more : ndarray of shape (m,)
         To be added to its diagonal.
-    damper : callable
-        Makes the diagonal that `damped` adds multiples of.
     """
 
-    def __init__(self, H, more, damper):
-        self._loss, self._more, self._damper = H, more, damper
-        self._H = H.copy()
-        self._H[np.diag_indices(len(H))] += more
-        self.diagonal = np.diagonal(self._H)
-
-    def damped(self, factor):
-        """The model with more on its diagonal."""
-        return MatrixModel(self._loss, self._more + factor * self._damper(), self._damper)
+    def __init__(self, H, more):
+        self._H = H
+        diagonal = np.einsum("jj->j", H)  # a view
+        diagonal += more
+        diagonal *= 1 + _FLAT
+        self.diagonal = diagonal
 
     def product(self, d):
         """H d."""
@@ -77,19 +73,13 @@ class OperatorModel:
         Of that Hessian.
     blocks : tuple of ndarray or None
         Its blocks on the diagonal, which precondition; without them the diagonal does.
-    more, damper
+    more
         As in `MatrixModel`.
     """
 
-    def __init__(self, times, diagonal, blocks, more, damper):
-        self._times, self._diagonal, self._blocks = times, diagonal, blocks
-        self._more, self._damper = more, damper
+    def __init__(self, times, diagonal, blocks, more):
+        self._times, self._blocks, self._more = times, blocks, more
         self.diagonal = diagonal + more
-
-    def damped(self, factor):
-        """The model with more on its diagonal."""
-        more = self._more + factor * self._damper()
-        return OperatorModel(self._times, self._diagonal, self._blocks, more, self._damper)
 
     def product(self, d):
         """H d."""

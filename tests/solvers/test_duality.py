@@ -37,8 +37,8 @@ DATA = {
 
 
 def uncorrected(G):
-    """No step of coefficients without a penalty."""
-    return np.zeros_like(G), np.zeros(G.shape, dtype=bool)
+    """No step."""
+    return np.zeros_like(G)
 
 
 class Case:
@@ -76,7 +76,9 @@ class Case:
         gradient = self.columns.gradient_of(evaluation.gradient.reshape(theta.shape))
         V = self.columns.of_theta(theta.copy())
         penalty = self.objective.penalty.in_units(self.columns.scale)
-        return lower_bound(self.objective, self.columns, penalty, V, gradient, D, uncorrected)
+        return lower_bound(
+            self.objective, self.columns, penalty, V, gradient, evaluation.value, D, uncorrected
+        )
 
     def with_intercepts(self, theta, D):
         """D with intercepts that make sums of the residuals zero, to first order."""
