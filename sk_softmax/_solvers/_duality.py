@@ -15,6 +15,7 @@ What G is beyond that by no more than its rounding errors counts as within, and 
 by as much as twice the coefficients of the model would make of it.
 """
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -22,9 +23,12 @@ import numpy as np
 from sk_softmax._kernels import dual_entropy
 from sk_softmax._penalty import Penalty
 
-# Rounding errors of gradients in standardised columns, which are means of residuals times columns.
-# Residuals are at most one, and where f is small they are as small.
+_EPS = np.finfo(np.float64).eps
+# Rounding errors of gradients in standardised columns, which are means of residuals times columns:
+# relative to f, up to one, as residuals are, and not below those of a residual.
 _ZERO = 1e-11
+# Strength of squares whose conjugate multiplies such errors; they are left out, which lowers f*.
+TINY_SQUARES = _ZERO**2
 # Newton steps that may be taken to bring a model's minimum, which is one up to an accuracy, nearer.
 _CORRECTIONS = 4
 
@@ -57,7 +61,8 @@ def lower_bound(objective, columns, penalty, V, gradient, value, D, corrected):
 
     G = gradient + times(D)
     G[:, :p] -= penalty.gradient(V[:, :p])
-    zero, excess = _ZERO * min(value, 1.0), _excess(penalty, G, p)
+    penalty = replace(penalty, l2=np.where(penalty.l2 > TINY_SQUARES, penalty.l2, 0.0))
+    zero, excess = max(_ZERO * min(value, 1.0), _EPS), _excess(penalty, G, p)
     for _ in range(_CORRECTIONS if (excess > zero).any() else 0):
         step = corrected(G)
         nearer = G + times(step)
@@ -91,4 +96,4 @@ def _share(l1, excess):
     beyond = excess > 0
     if not beyond.any():
         return 1.0
-    return float((l1[beyond] / (l1 + excess)[beyond]).min()) * (1 - 4 * np.finfo(float).eps)
+    return float((l1[beyond] / (l1 + excess)[beyond]).min()) * (1 - 4 * _EPS)

@@ -23,7 +23,7 @@ from sk_softmax._coordinates import Coordinates
 from sk_softmax._curvature import Curvature
 from sk_softmax._objective import NOT_FINITE, OutOfRangeError
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason, planned_iterations
-from sk_softmax._solvers._duality import lower_bound
+from sk_softmax._solvers._duality import TINY_SQUARES, lower_bound
 from sk_softmax._solvers._quadratic import MatrixModel, OperatorModel, Terms, minimised
 from sk_softmax._solvers._separation import is_separable
 
@@ -232,7 +232,7 @@ class _Run:
         """Let the bound on the minimum be what a step to about the minimum of the model shows."""
         V = point.V + step
         inside = (self._lower < V) & (self._upper > V) & ((V != 0) | (self._l1 == 0))
-        face = mask & inside & (self._l2 == 0)
+        face = mask & inside & (self._l2 <= TINY_SQUARES)
         slope = self._l1 * np.sign(V)
 
         def corrected(G):
