@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from sk_softmax._kernels import class_curvature, complement
+from sk_softmax._kernels import class_curvature, complement, disagreement
 from sk_softmax._penalty import Penalty
 from sk_softmax._rows._base import add_in_place
 from sk_softmax._softmax import softmax
@@ -78,11 +78,11 @@ class Coordinates:
         kernel = partial(_add_class_blocks, **self._layout)
         return self._loss.rows.accumulate(kernel, self._model)
 
-    def diagonal(self):
-        """The diagonal of the matrix."""
+    def diagonal(self, weights=class_curvature):
+        """The diagonal of the matrix, or that under other weights of the rows."""
         rows, columns = self._loss.rows, self._columns
         center = columns.mean if rows.are_centred else np.zeros_like(columns.mean)
-        numbers, first, second = rows.moments(class_curvature, self._model, center, rows.n_classes)
+        numbers, first, second = rows.moments(weights, self._model, center, rows.n_classes)
         total = numbers[0][:, np.newaxis]
         off = columns.mean - center
         D = np.empty(self._mask.shape)
@@ -148,3 +148,10 @@ def _add_class_blocks(total, block, Z, places, size, mean, scale, q):
     roots = [X[columns] * np.sqrt(P[k]) for k, columns, _ in places]
     added = tuple(root @ root.T for root in roots)
     return added if total is None else add_in_place(total, added)
+
+
+def residual_weights(block, Z):
+    """The disagreement of p and q, (K, m), as a kernel for `Coordinates.diagonal`."""
+    targets = block.targets
+    C = disagreement(softmax(targets.logits(Z)), targets.matrix(Z.dtype)) * block.weights
+    return C, (C.sum(axis=1, dtype=np.float64),)

@@ -7,7 +7,9 @@ see `_quadratic`. The set grows until nothing outside of it violates them. The r
 duality gap is small enough, see `_duality`.
 
 Where rows are nearly certain curvature is small and steps are long. Of a step that lowers f by much
-less than its model says a part is taken: there is a length up to which f falls for certain.
+less than its model says a part is taken: there is a length up to which f falls for certain. Or the
+step is taken from a model that has more curvature, as if residuals were probabilities, whichever
+lowers f more. A few columns that are rare and large would otherwise shorten the steps of all.
 
 The method is that of J. D. Lee, Y. Sun, M. A. Saunders, "Proximal Newton-type methods for
 minimizing composite functions", SIAM Journal on Optimization 24(3), 2014.
@@ -19,7 +21,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from sk_softmax._coordinates import Coordinates
+from sk_softmax._coordinates import Coordinates, residual_weights
 from sk_softmax._curvature import Curvature
 from sk_softmax._objective import NOT_FINITE, OutOfRangeError
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason, planned_iterations
@@ -35,6 +37,9 @@ _MATRIX_EVALUATIONS = 100
 _MATRICES = 8
 # Share of the decrease that a model promises with which its step is accepted.
 _ACCEPTED = 0.1
+# Share of the curvature by residuals that is added to a model whose step was too long, by what it
+# grows and falls with the success of steps, and the least.
+_DAMPING, _MORE, _LEAST_DAMPING = 0.03, 10.0, 1e-3
 # By what steps are shortened that decrease f by less, and how near to the longest one is enough.
 _SHORTER = 0.1
 _BRACKET = 3.0
@@ -101,7 +106,7 @@ class _Run:
         self._n_iter = self._n_evaluations = 0
         self._bound, self._reason = -math.inf, None
         self._held = self._fixed()
-        self._n_idle = 0
+        self._n_idle, self._damping = 0, 0.0
 
     def _fixed(self):
         """Mask of what stays: fixed coefficients, and those of one class that others move against.
@@ -166,9 +171,12 @@ class _Run:
     def _advanced(self, point):
         """The point after an iteration; sets the reason for which the run ends at it."""
         mask, is_whole = self._working_set(point)
-        model = self._model(point, mask)
-        step, decrease = self._step(model, point, mask)
+        coordinates, model = self._model(point, mask)
         small = max(self._tol * abs(point.value), _EPS)
+        step, decrease = self._step(self._damped(model, coordinates), point, mask)
+        if self._damping and decrease <= _NEAR * small:
+            self._damping = 0.0
+            step, decrease = self._step(model, point, mask)
         if is_whole and decrease <= _NEAR * small:
             self._raise_bound(model, point, mask, step)
             if self._is_small(point):
@@ -177,7 +185,18 @@ class _Run:
         if self._n_iter >= self._max_iter:
             self._reason = StopReason.MAX_ITER
             return point
-        following = self._stepped(point, step, decrease)
+        following = self._point_along(point, step)
+        if self._decreases(point, following, decrease):
+            self._damping = self._damping / _MORE if self._damping > _LEAST_DAMPING else 0.0
+        else:
+            following = self._shortened(point, step, decrease)
+            self._damping = max(_MORE * self._damping, _DAMPING)
+            other, promised = self._step(self._damped(model, coordinates), point, mask)
+            other = self._point_along(point, other)
+            if self._decreases(point, other, promised) and (
+                following is None or other.value < following.value
+            ):
+                following, decrease = other, promised
         if following is None:
             self._reason = StopReason.PRECISION
             return point
@@ -190,31 +209,40 @@ class _Run:
         self._tell(following, decrease)
         return following
 
-    def _stepped(self, point, step, decrease):
-        """The point after a step, or as much of it as lowers f about as the model says, or None.
+    def _damped(self, model, coordinates):
+        """A model with more curvature where rows have residuals, as long as steps are too long."""
+        if self._damping == 0:
+            return model
+        return model.damped(self._damping * coordinates.diagonal(residual_weights))
 
-        Of a step that is too long, what is taken is within a factor of the most that can be.
+    def _point_along(self, point, step):
+        """The point after a step."""
+        V = point.V + step
+        self._penalty.centre(V[:, : self._p])
+        return self._point_at(V)
+
+    def _decreases(self, point, following, decrease):
+        """Whether f falls by about as much as was promised."""
+        decreased = point.value - following.value + 4 * _EPS * abs(point.value)
+        return decreased >= _ACCEPTED * decrease
+
+    def _shortened(self, point, step, decrease):
+        """The point after as much of a step that is too long as lowers f, or None.
+
+        Within a factor of the most that can be taken.
         """
-        t, safe, best, accepted, refused = 1.0, None, None, 0.0, math.inf
+        safe = self._safe_length(step)
+        t, best, accepted, refused = min(safe, 0.5), None, 0.0, 1.0
         for _ in range(_MAX_TRIALS):
-            V = point.V + t * step
-            self._penalty.centre(V[:, : self._p])
-            following = self._point_at(V)
-            decreased = point.value - following.value + 4 * _EPS * abs(point.value)
-            enough = decreased >= _ACCEPTED * t * decrease
+            following = self._point_along(point, t * step)
+            enough = self._decreases(point, following, t * decrease)
             if enough and (best is None or following.value < best.value):
                 best, accepted = following, t
             else:
                 refused = t
-            if accepted == 1.0 or refused <= _BRACKET * accepted:
+            if refused <= _BRACKET * accepted or t < _SHORTER * safe:
                 break
-            if best is not None:
-                t = math.sqrt(accepted * refused)
-                continue
-            safe = safe or self._safe_length(step)
-            if t < _SHORTER * safe:
-                break
-            t = max(_SHORTER * t, min(safe, t / 2))
+            t = _SHORTER * t if best is None else math.sqrt(accepted * refused)
         return best
 
     def _safe_length(self, step):
@@ -308,7 +336,7 @@ class _Run:
         return int(math.sqrt(_EVALUATIONS * self._objective.work / self._objective.n_samples))
 
     def _model(self, point, mask):
-        """The quadratic model at a point."""
+        """The coordinates of a mask, and the quadratic model at a point."""
         l2 = self._l2[mask]
         coordinates = Coordinates(self._objective, self._columns, mask, point.V)
         n = self._objective.n_samples
@@ -316,6 +344,7 @@ class _Run:
         if len(coordinates) ** 2 <= min(
             affordable, self._objective.rows.spare_bytes / (8 * _MATRICES)
         ):
-            return MatrixModel(coordinates.hessian(), l2)
+            return coordinates, MatrixModel(coordinates.hessian(), l2)
         blocks = coordinates.class_blocks() if coordinates.n_pairs <= affordable else None
-        return OperatorModel(coordinates.operator(), coordinates.diagonal(), blocks, l2)
+        model = OperatorModel(coordinates.operator(), coordinates.diagonal(), blocks, l2)
+        return coordinates, model

@@ -53,6 +53,10 @@ class MatrixModel:
         diagonal *= 1 + _FLAT
         self.diagonal = diagonal
 
+    def damped(self, more):
+        """The model with more on its diagonal."""
+        return MatrixModel(self._H.copy(), more)
+
     def product(self, d):
         """H d."""
         return self._H @ d
@@ -78,8 +82,12 @@ class OperatorModel:
     """
 
     def __init__(self, times, diagonal, blocks, more):
-        self._times, self._blocks, self._more = times, blocks, more
+        self._times, self._diagonal, self._blocks, self._more = times, diagonal, blocks, more
         self.diagonal = diagonal + more
+
+    def damped(self, more):
+        """The model with more on its diagonal."""
+        return OperatorModel(self._times, self._diagonal, self._blocks, self._more + more)
 
     def product(self, d):
         """H d."""
