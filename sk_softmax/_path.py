@@ -132,7 +132,7 @@ def softmax_path(estimator, X, y, sample_weight=None, *, offset=None, Cs=100, ep
     >>> X, y = load_iris(return_X_y=True)
     >>> path = softmax_path(SoftmaxRegression(l1_ratio=1.0), X, y, Cs=5)
     >>> path.n_nonzero.tolist()
-    [0, 2, 3, 5, 7]
+    [0, 2, 3, 6, 6]
     """
     model = copy.copy(estimator)
     model._validate_params()
