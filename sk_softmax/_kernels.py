@@ -40,6 +40,20 @@ def hessian_product(block, Z):
     return ()
 
 
+def probabilities(block, Z):
+    """The softmax, in a list."""
+    return ([softmax(block.targets.logits(Z))],)
+
+
+def hessian_product_at(block, Z, P):
+    """As `hessian_product`, of the logits of a step alone, with the softmax P of all rows."""
+    P = P[:, block.rows]
+    Z -= np.einsum("km,km->m", P, Z)
+    Z *= P
+    Z *= block.weights
+    return ()
+
+
 def logit_range(block, Z):
     """The largest range over the classes."""
     return (float(np.ptp(Z, axis=0).max()),)

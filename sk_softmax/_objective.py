@@ -32,10 +32,12 @@ import numpy as np
 
 from sk_softmax._kernels import (
     hessian_product,
+    hessian_product_at,
     logit_range,
     loss_and_accuracy,
     margins,
     mean_offset,
+    probabilities,
     residuals,
 )
 from sk_softmax._rows import largest
@@ -195,13 +197,19 @@ class Objective:
     def hessian_operator(self, theta):
         """Function ``v -> H v`` of flat v, with the Hessian H of f at theta.
 
-        A product is one pass over the rows, in which the logits at theta are computed again.
+        A product is one pass over the rows. The probabilities at theta are kept where memory allows
+        it; elsewhere each product computes the logits there again.
         """
-        model = self.unpack(theta)
+        model, rows = self.unpack(theta), self.rows
+        kernel, models = hessian_product, (model,)
+        n_bytes = self.n_classes * self.n_samples * self.dtype.itemsize
+        if rows.has_places and n_bytes <= rows.spare_bytes:
+            (parts,) = rows.reduce(probabilities, model)
+            kernel, models = partial(hessian_product_at, P=np.concatenate(parts, axis=1)), ()
 
         def product(v):
             V, c = self.unpack(v)
-            _, HV, Hc = self.rows.sums(hessian_product, model, (V, c))
+            _, HV, Hc = rows.sums(kernel, *models, (V, c))
             return self.pack(HV + self.penalty.gradient(V), Hc)
 
         return product

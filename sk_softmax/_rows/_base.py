@@ -51,6 +51,8 @@ class Rows(Protocol):
         Whether the targets have one: kernels add it to the logits of a model.
     are_centred : bool
         Whether blocks subtract a center from their rows, which sparse ones do not.
+    has_places : bool
+        Whether `Block.rows` are places among all rows.
     keeps_logits : bool
         Whether the logits of all rows are so few that they may be handed on.
     random_access : bool
@@ -73,6 +75,7 @@ class Rows(Protocol):
     have_zeros: bool
     has_offset: bool
     are_centred: bool
+    has_places: bool
     keeps_logits: bool
     random_access: bool
 

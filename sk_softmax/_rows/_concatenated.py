@@ -37,7 +37,7 @@ class ConcatenatedRows:
     parts : list of Rows
     """
 
-    keeps_logits = False
+    has_places = keeps_logits = False
     random_access = False
 
     def __init__(self, parts):

@@ -49,6 +49,8 @@ class InMemoryRows:
 
     random_access = True
 
+    has_places = True
+
     def __init__(self, X, targets, weights, threads):
         self.X, self.targets, self.weights, self.threads = X, targets, weights, threads
         self.n_samples, self.n_features = X.shape
