@@ -34,6 +34,7 @@ class Penalised:
     upper: np.ndarray
     fit_intercept: bool
     offset: np.ndarray | float = 0.0
+    mean: np.ndarray | float = 0.0
 
     @property
     def is_binary(self):
@@ -169,8 +170,8 @@ class Penalised:
         return np.where(turns, np.clip(0.0, self.lower, self.upper), moved)
 
     def rounding(self, W, b):
-        """What F may owe to rounding."""
-        Z = abs(self.X) @ abs(W.T) + abs(b)
+        """What F may owe to rounding, of a model of columns that are not centred, too."""
+        Z = (abs(self.X) + 2 * abs(self.mean)) @ abs(W.T) + abs(b)
         return 16 * EPS * (self.weight @ (1 + Z.max(axis=1)) + self.penalty(W))
 
     def dual_value(self, W, b):
@@ -203,7 +204,7 @@ def conjugate(H, l2, l1, lower, upper):
 
 
 def problem_of(model, X, y, sample_weight=None):
-    """The `Penalised` problem that a model was fitted to, and its W and b."""
+    """The `Penalised` problem that a model was fitted to, in centred columns, and its W and b."""
     X = (X.toarray() if sparse.issparse(X) else np.asarray(X)).astype(np.float64)
     s = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     Q = _targets(model, y if hasattr(y, "ndim") else np.asarray(y))
@@ -224,10 +225,11 @@ def problem_of(model, X, y, sample_weight=None):
     strength = np.full(W.shape, factor * np.isfinite(C))
     kept = s > 0
     weight = s[kept] * (C if np.isfinite(C) else 1.0)
+    mean = weight @ X[kept] / weight.sum() * bool(model.fit_intercept)
     return Penalised(
-        X[kept], Q[kept], weight, twice * (1 - r) * strength, r * strength, lower, upper,
-        bool(model.fit_intercept),
-    ), W, b  # fmt: skip
+        X[kept] - mean, Q[kept], weight, twice * (1 - r) * strength, r * strength, lower, upper,
+        bool(model.fit_intercept), mean=mean,
+    ), W, b + W @ mean  # fmt: skip
 
 
 def assert_optimal(model, X, y, sample_weight=None, *, tol=None):

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import penalised
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,3 +87,31 @@ def test_losses_that_are_rounded_to_zero_are_not_a_minimum():
     assert model.loss_ < 1e-16
     assert model.stop_reason_ == "precision"
     assert model.gap_ == np.inf
+
+
+def fit_penalised(X, y, **parameters):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return SoftmaxRegression("prox-newton", **parameters).fit(X, y)
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize("l1_ratio", [0.5, 1.0])
+def test_every_fit_with_absolute_values_reaches_the_minimum(name, C, l1_ratio):
+    for seed in SEEDS[:6]:
+        X, y = GENERATORS[name](seed)
+        model = fit_penalised(X, y, C=C, l1_ratio=l1_ratio)
+        assert model.stop_reason_ == "tol", seed
+        assert model.n_iter_[0] <= 60
+        penalised.assert_optimal(model, X, y)
+
+
+@given(raw_tables(), st.sampled_from([0.01, 1.0, 100.0, 1e4]), st.sampled_from([0.5, 1.0]))
+def test_what_is_said_of_raw_columns_with_absolute_values_is_true(table, C, l1_ratio):
+    X, y = table
+    model = fit_penalised(X, y, C=C, l1_ratio=l1_ratio)
+    if model.converged_:
+        penalised.assert_optimal(model, X, y)
+    else:
+        assert model.stop_reason_ == "precision"
