@@ -49,7 +49,7 @@ def theta_of(model, objective, data):
 
 def _have_weight(W, b):
     """Mask of the rows of coefficients and intercepts that are of classes with weight."""
-    return W.any(axis=1) | (np.abs(b) < -_WITHOUT_WEIGHT)
+    return W.any(axis=1) | (np.isfinite(b) & (np.abs(b) != -_WITHOUT_WEIGHT))
 
 
 class PreviousModel:

@@ -212,7 +212,7 @@ def problem_of(model, X, y, sample_weight=None):
     W, b = model.coef_.astype(np.float64), model.intercept_.astype(np.float64)
     lower, upper = (-np.inf, np.inf) if model.bounds is None else model.bounds
     lower, upper = (np.array(np.broadcast_to(bound, W.shape), float) for bound in (lower, upper))
-    present = W.any(axis=1) | (b > -1000)
+    present = W.any(axis=1) | (b != -1000)
     twice = 1.0
     if len(W) > 1:
         Q, W, b = Q[:, present], W[present], b[present]
