@@ -24,11 +24,10 @@ from sk_softmax._kernels import dual_entropy
 from sk_softmax._penalty import Penalty
 
 _EPS = np.finfo(np.float64).eps
-# Rounding errors of gradients in standardised columns, which are means of residuals times columns:
-# relative to f, up to one, as residuals are, and not below those of a residual.
-_ZERO = 1e-11
+# Roundings of a logit that gradients may be off by.
+_ROUNDINGS = 8
 # Strength of squares whose conjugate multiplies such errors; they are left out, which lowers f*.
-TINY_SQUARES = _ZERO**2
+TINY_SQUARES = 1e-22
 # Newton steps that may be taken to bring a model's minimum, which is one up to an accuracy, nearer.
 _CORRECTIONS = 4
 
@@ -62,13 +61,14 @@ def lower_bound(objective, columns, penalty, V, gradient, value, D, corrected):
     G = gradient + times(D)
     G[:, :p] -= penalty.gradient(V[:, :p])
     penalty = replace(penalty, l2=np.where(penalty.l2 > TINY_SQUARES, penalty.l2, 0.0))
-    zero, excess = max(_ZERO * min(value, 1.0), _EPS), _excess(penalty, G, p)
-    for _ in range(_CORRECTIONS if (excess > zero).any() else 0):
+    zero, excess = _rounding(objective, theta, value), _excess(penalty, G, p)
+    for _ in range(_CORRECTIONS if excess.max() > _EPS else 0):
         step = corrected(G)
         nearer = G + times(step)
-        if not _excess(penalty, nearer, p).max() < excess.max():
+        left = _excess(penalty, nearer, p)
+        if not left.max() < 0.5 * excess.max():
             break
-        D, G, excess = D + step, nearer, _excess(penalty, nearer, p)
+        D, G, excess = D + step, nearer, left
     if (excess[:, p:] > zero).any():
         return -np.inf
     is_rounding = (excess > 0) & (excess <= zero)
@@ -80,6 +80,15 @@ def lower_bound(objective, columns, penalty, V, gradient, value, D, corrected):
     kernel = partial(dual_entropy, share=share)
     (entropy,) = objective.rows.reduce(kernel, objective.unpack(theta), step)
     return entropy - float(penalty.conjugate(-share * G).sum()) - of_rounding
+
+
+def _rounding(objective, theta, value):
+    """Of gradients in standardised columns, which are means of residuals times columns.
+
+    Residuals are relative to f, up to one, and as much off as logits are; at least by one rounding.
+    """
+    logits = 1 + objective.logit_range(theta)
+    return _EPS * max(_ROUNDINGS * logits * min(value, 1.0), 1.0)
 
 
 def _excess(penalty, G, p):

@@ -139,7 +139,7 @@ class _Run:
         np.clip(W, bounds.lower, bounds.upper, out=W)  # which other units may miss by a rounding
         if self._objective.fit_intercept:
             theta[:, -1] -= theta[:, -1].mean()
-        gap = max(point.value - self._bound, 0.0)
+        gap = self._gap(point)
         return SolverResult(
             theta.ravel(),
             point.value,
@@ -282,10 +282,14 @@ class _Run:
         step[mask] = minimum - x
         return step, decrease
 
+    def _gap(self, point):
+        """What f is above the bound, at least by a rounding error of a row's loss."""
+        return max(point.value - self._bound, _EPS)
+
     def _is_small(self, point):
         """Whether the gap is within `tol` of f, and little beside what there is to gain."""
         f = abs(point.value)
-        gap = point.value - self._bound
+        gap = self._gap(point)
         rounding = 16 * _EPS * f
         gain = max(self._null_value - point.value, 0.0)
         return gap <= min(self._tol * f, max(math.sqrt(self._tol) * gain, rounding))
@@ -296,9 +300,7 @@ class _Run:
         metrics = {
             "loss": point.value,
             "accuracy": point.accuracy,
-            "gap": min(point.value - self._bound, decrease)
-            if self._bound > -math.inf
-            else decrease,
+            "gap": min(self._gap(point), decrease) if self._bound > -math.inf else decrease,
             "n_evaluations": self._n_evaluations,
             "n_nonzero": int(np.count_nonzero(V[:, : self._p])),
         }
