@@ -19,6 +19,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from sk_softmax._classes import check_classes, codes_among, modelled
+from sk_softmax._device_array import DeviceArray
 from sk_softmax._offsets import check_offset, check_offset_like
 from sk_softmax._rows import Targets, as_rows
 from sk_softmax._rows._products import rows_view
@@ -296,13 +297,28 @@ def _check_rows(estimator, X, y, sample_weight, *, reset):
     options = {"accept_sparse": "csr", "dtype": _kept_dtypes(X), "reset": reset}
     if _is_soft(y):
         classes, y = _probabilities(y)
-        X = validate_data(estimator, X, **options)
+        X = _validated(estimator, X, **options)
         check_consistent_length(X, y)
         return X, y, classes
-    X, y = validate_data(estimator, X, _plain_labels(y), **options)
+    if isinstance(X, DeviceArray):
+        X, y = _validated(estimator, X, **options), validate_data(estimator, y=_plain_labels(y))
+        check_consistent_length(X, y)
+    else:
+        X, y = validate_data(estimator, X, _plain_labels(y), **options)
     check_classification_targets(y)
     classes, y = np.unique(y, return_inverse=True)
     return X, y, classes
+
+
+def _validated(estimator, X, **options):
+    """X as scikit-learn's `validate_data` has it; on a device it is left where it is."""
+    if not isinstance(X, DeviceArray):
+        return validate_data(estimator, X, **options)
+    if 0 in X.shape:
+        raise ValueError(f"Found array X of shape {X.shape}: it needs a row and a column.")
+    if not X.is_finite():
+        raise ValueError("Input X contains NaN or infinity.")
+    return validate_data(estimator, X, reset=options["reset"], skip_check_array=True)
 
 
 def _kept_dtypes(X):
@@ -315,7 +331,7 @@ def _kept_dtypes(X):
 def _check_weights(X, y, sample_weight, class_weight, classes):
     """Weights of the rows times those of their classes."""
     sample_weight = _check_sample_weight(
-        sample_weight, X, dtype=np.float64, copy=True, ensure_non_negative=True
+        sample_weight, y, dtype=np.float64, copy=True, ensure_non_negative=True
     )
     if class_weight is not None:
         weights = weights_of_classes(class_weight, classes, y, sample_weight)
@@ -423,7 +439,7 @@ def check_data(estimator, X):
     """Validate what a fitted estimator is asked to predict from."""
     _refuse_masked("X", X)
     _refuse_wrong_indices(X)
-    return validate_data(estimator, X, accept_sparse="csr", dtype=_FLOATS, reset=False)
+    return _validated(estimator, X, accept_sparse="csr", dtype=_FLOATS, reset=False)
 
 
 def _refuse_wrong_indices(X):

@@ -6,10 +6,12 @@ a line in the tests that all kinds have in common.
 
 from scipy import sparse
 
+from sk_softmax._device_array import DeviceArray
 from sk_softmax._rows._base import CALL_WORK, Rows, largest
 from sk_softmax._rows._block import Block
 from sk_softmax._rows._concatenated import ConcatenatedRows
 from sk_softmax._rows._dense import DenseRows
+from sk_softmax._rows._device import DeviceRows
 from sk_softmax._rows._distributed import DistributedRows
 from sk_softmax._rows._products import add_weighted_grams, slices
 from sk_softmax._rows._sparse import SparseRows
@@ -22,6 +24,7 @@ __all__ = [
     "ColumnStatistics",
     "ConcatenatedRows",
     "DenseRows",
+    "DeviceRows",
     "DistributedRows",
     "Rows",
     "SparseRows",
@@ -41,5 +44,6 @@ def as_rows(X, targets, weights, threads, total_weight=None):
     If there are other rows, `total_weight` is the weight of them all.
     """
     kind = SparseRows if sparse.issparse(X) else DenseRows
+    kind = DeviceRows if isinstance(X, DeviceArray) else kind
     total_weight = weights.sum() if total_weight is None else total_weight
     return kind(X, targets, weights / total_weight, threads)

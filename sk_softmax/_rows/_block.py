@@ -47,6 +47,14 @@ class Block:
             return self.values
         return self.X.astype(self.dtype) - center
 
+    def weighted_sum(self):
+        """The sum of the weighted rows, (p,), float64."""
+        return (self.weights @ self.values).astype(np.float64)
+
+    def squares_times(self, weights, center):
+        """The product of ``(X - center)^2``, centred as by `centered`, with some weights, (m,)."""
+        return squares(self.centered(center)) @ weights
+
     def columns(self, center, scale, dtype=np.float64):
         """Columns less `center` times `scale`, and a row of ones below, (p + 1, m), dense."""
         if self.kept_columns is not None:

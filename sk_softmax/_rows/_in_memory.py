@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
+from scipy import sparse
 
 from sk_softmax._rows._base import CALL_WORK, add_in_place, combined
 from sk_softmax._rows._block import Block, squares
@@ -18,9 +19,6 @@ from sk_softmax._rows._products import (
 )
 from sk_softmax._rows._sampling import drawn_grams
 
-# Bytes of X, logits and residuals that a block may span: its second product should still
-# find the rows of the first in the cache of one core.
-_BLOCK_BYTES = 3 * 2**19
 # Multiply-adds below which handing a part to a thread costs more than computing it.
 _PART_WORK = 2**19
 _MAX_PARTS = 64
@@ -48,6 +46,12 @@ class InMemoryRows:
     """
 
     random_access = True
+    block_type = Block
+    # Bytes of X, logits and residuals that a block may span: its second product should still
+    # find the rows of the first in the cache of one core.
+    block_bytes = 3 * 2**19
+    # Drawn rows that are multiplied at once.
+    chunk_rows = 512
 
     has_places = True
 
@@ -151,6 +155,13 @@ class InMemoryRows:
         """As `Rows.drawn_grams`."""
         return drawn_grams(self, kernel, model, means, n_rows, statistics)
 
+    def gram_of(self, rows, roots, mean):
+        """``sum_i (r_i (x_i - mean)) (r_i (x_i - mean))'`` over some rows, (p, p)."""
+        X = self.X[rows]
+        X = (X.toarray() if sparse.issparse(X) else X).astype(self.dtype, copy=False) - mean
+        X *= roots[:, np.newaxis]
+        return X.T @ X
+
     def standardised(self, center, scale):
         """As `Rows.standardised`."""
         if self.n_samples * (self.n_features + 1) > _KEPT_SIZE:
@@ -203,7 +214,7 @@ class InMemoryRows:
         return logits
 
     def _block(self, rows, X):
-        return Block(rows, X, self.targets[rows], self.weights[rows])
+        return self.block_type(rows, X, self.targets[rows], self.weights[rows])
 
     def _split(self):
         """Parts, each a list of blocks that share the memory of X."""
@@ -216,7 +227,7 @@ class InMemoryRows:
             n,
         )
         row_bytes = (stored / n + 2 * K) * self.dtype.itemsize
-        block_rows = max(64, int(_BLOCK_BYTES / row_bytes))
+        block_rows = max(64, int(self.block_bytes / row_bytes))
         return [
             [self._block(rows, rows_view(self.X, rows)) for rows in slices(part, size=block_rows)]
             for part in slices(slice(0, n), number=n_parts)

@@ -5,6 +5,8 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
+from sk_softmax._device_array import DeviceArray
+
 # Features for each class from which their products with X outweigh copies of the logits.
 _MANY_FEATURES = 32
 # Multiplications up to which OpenBLAS takes factors as they lie in memory. To rearrange them first
@@ -110,8 +112,11 @@ def is_mapped(X):
 def add_weighted_grams(sums, C, columns):
     """Add ``sum_i c_ri x_i x_i'`` to sums (r, q, q), for weights C (r, m) and columns (q, m).
 
-    Weights are not negative.
+    Weights are not negative. Columns may be a `DeviceArray`.
     """
+    if isinstance(columns, DeviceArray):
+        columns.add_weighted_grams(sums, C)
+        return
     r, q, _ = sums.shape
     size = max(64, _CHUNK_SIZE // (q if q >= _WIDE else r * q))
     for chunk in slices(slice(0, columns.shape[1]), size=size):

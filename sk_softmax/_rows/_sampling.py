@@ -8,12 +8,9 @@ columns.
 """
 
 import numpy as np
-from scipy import sparse
 
-from sk_softmax._rows._block import squares
 from sk_softmax._rows._products import slices
 
-_CHUNK_ROWS = 512
 # Multiplications that are worth a task of their own, and the most tasks of a matrix, each of
 # which sums into a matrix of its own.
 _PART_WORK = 2**22
@@ -55,7 +52,7 @@ def leverages(rows, statistics):
 
     def fill(blocks):
         for block in blocks:
-            found[block.rows] = squares(block.centered(statistics.center)) @ inverse
+            found[block.rows] = block.squares_times(inverse, statistics.center)
 
     rows.threads.map(fill, rows.parts)
     return found
@@ -98,11 +95,9 @@ def _gram(rows, drawn, w, mean, n_matrices):
 
     def part_gram(part):
         G = np.zeros((rows.n_features,) * 2, dtype=rows.dtype)
-        for chunk in slices(part, size=_CHUNK_ROWS):
-            X = rows.X[chunk if drawn is None else drawn[chunk]]
-            X = (X.toarray() if sparse.issparse(X) else X).astype(rows.dtype, copy=False) - mean
-            X *= np.sqrt(w[chunk])[:, np.newaxis]
-            G += X.T @ X
+        for chunk in slices(part, size=rows.chunk_rows):
+            some = chunk if drawn is None else drawn[chunk]
+            G += rows.gram_of(some, np.sqrt(w[chunk]), mean)
         return G
 
     grams = rows.threads.map(part_gram, slices(slice(0, len(w)), number=n_parts), work)

@@ -86,7 +86,7 @@ def _center(rows, fit_intercept):
 
 
 def _weighted_sum(block):
-    return ((block.weights @ block.values).astype(np.float64),)
+    return (block.weighted_sum(),)
 
 
 def _constant(rows, first, squares):

@@ -9,6 +9,7 @@ from reference import make_problem, softmax_rows
 from scipy import sparse
 
 from sk_softmax._curvature import Curvature
+from sk_softmax._device_array import DeviceArray
 from sk_softmax._kernels import (
     class_curvature,
     dual_entropy,
@@ -110,6 +111,18 @@ def of(layout):
     return make
 
 
+def on_device(library, device=None):
+    """Rows of an array of another library, as if it were on a device if it is not."""
+
+    def make(X, targets, s, threads, path):
+        array = pytest.importorskip(library).asarray(X)
+        if device:
+            array = array.to_device(type(array.device)(device))
+        return as_rows(DeviceArray(array), targets, s, threads)
+
+    return make
+
+
 DENSE, SPARSE = (DenseRows, np.ascontiguousarray), (SparseRows, sparse.csr_array)
 KINDS = {
     "C": of(lambda X, path: np.ascontiguousarray(X)),
@@ -122,6 +135,9 @@ KINDS = {
     "two arrays": concatenated(DENSE, DENSE),
     "an array and csr": concatenated(DENSE, SPARSE),
     "two csr": concatenated(SPARSE, SPARSE),
+    "array_api_strict": on_device("array_api_strict"),
+    "array_api_strict, another device": on_device("array_api_strict", "device1"),
+    "torch": on_device("torch"),
     "shares of arrays": distributed(*[np.ascontiguousarray] * 3),
     "shares of arrays and csr": distributed(sparse.csr_array, np.asarray, sparse.csr_array),
 }
