@@ -39,12 +39,18 @@ def received_with(X, *others):
 
 def in_numpy(model):
     """A model whose fitted arrays are NumPy's: itself, or a copy."""
-    foreign = {name: value for name, value in vars(model).items() if _is_fitted(name, value)}
-    if not foreign:
+    if not any(_is_fitted(*item) for item in vars(model).items()):
         return model
-    model = copy.copy(model)
-    vars(model).update({name: to_numpy(value) for name, value in foreign.items()})
-    return model
+    other = copy.copy(model)
+    vars(other).update(state_in_numpy(vars(model)))
+    return other
+
+
+def state_in_numpy(state):
+    """Attributes of a model by name, the fitted arrays in NumPy."""
+    return {
+        name: to_numpy(value) if _is_fitted(name, value) else value for name, value in state.items()
+    }
 
 
 def put(model, place, place_of_labels):
@@ -84,8 +90,9 @@ def _check_same_place(model, place, name):
     if place is not None and place == fitted:
         return
     raise ValueError(
-        f"Inputs passed to {type(model).__name__}.{name}() must use the same namespace and the same "
-        f"device as those passed to fit(): the model is of {fitted}, X is of {place or 'NumPy'}. "
+        f"Inputs passed to {type(model).__name__}.{name}() must use the same namespace and the "
+        f"same device as those passed to fit(): these were of {fitted}, X is of "
+        f"{place or 'NumPy'}. "
         "Move X there, or pickle the model and load it again: it is then in NumPy, and predicts "
         "of arrays of any namespace."
     )

@@ -44,8 +44,8 @@ def to_numpy(array):
         return view
     from array_api_compat import to_device
 
-    array = without_gradients(array)
-    cpu = getattr(Place(array).xp, "Device", lambda name: "cpu")("CPU_DEVICE")
+    array, xp = without_gradients(array), Place(array).xp
+    cpu = xp.Device("CPU_DEVICE") if xp.__name__ == "array_api_strict" else "cpu"
     return np.asarray(to_device(array, cpu))
 
 
@@ -76,7 +76,7 @@ class Place:
         """An ndarray of numbers as an array there; all else as it is."""
         if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
             return values
-        values = np.ascontiguousarray(values)
+        values = np.require(values, requirements=["C", "W"])  # torch warns of arrays that are not
         return self.xp.asarray(values, dtype=self.dtype(values.dtype), device=self.device)
 
 

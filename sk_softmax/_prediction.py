@@ -4,6 +4,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
+from sk_softmax._array_api import handed_back
 from sk_softmax._offsets import centred_scores, check_offset, check_offset_like
 from sk_softmax._softmax import log_softmax, softmax
 from sk_softmax._validation import check_data
@@ -12,6 +13,7 @@ from sk_softmax._validation import check_data
 class SoftmaxPredictionMixin:
     """Predictions from `classes_`, `coef_` and `intercept_`."""
 
+    @handed_back
     def decision_function(self, X, *, offset=None):
         """Logits: signed scores of each class.
 
@@ -32,6 +34,7 @@ class SoftmaxPredictionMixin:
         scores = self._scores(X, offset)
         return scores.ravel() if len(self.classes_) == 2 else scores
 
+    @handed_back
     def predict(self, X, *, offset=None):
         """Most probable labels.
 
@@ -51,6 +54,7 @@ class SoftmaxPredictionMixin:
         codes = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
         return self.classes_[codes]
 
+    @handed_back
     def predict_proba(self, X, *, offset=None):
         """Probabilities of the classes.
 
@@ -68,6 +72,7 @@ class SoftmaxPredictionMixin:
         """
         return np.ascontiguousarray(softmax(self._logits(X, offset)).T)
 
+    @handed_back
     def predict_log_proba(self, X, *, offset=None):
         """Logarithms of the probabilities, finite where the probability underflows.
 

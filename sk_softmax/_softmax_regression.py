@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 
 from sk_softmax import _hints
+from sk_softmax._array_api import in_numpy, place_of, put, received_with, state_in_numpy
 from sk_softmax._callbacks import (
     CallbackSupportMixin,
     FitTask,
@@ -434,8 +435,9 @@ class SoftmaxRegression(
             If a parameter that only "sgd" has is set, and `solver` is "lbfgs"; or if all
             weight is on one class.
         """
-        fitted = copy.copy(self)
-        held_out = X_val, y_val, sample_weight_val, offset_val
+        places, fitted = (place_of(X), place_of(y)), copy.copy(in_numpy(self))
+        X, y, sample_weight, offset = received_with(X, y, sample_weight, offset)
+        held_out = received_with(X_val, y_val, sample_weight_val, offset_val)
         warning = fitted._fit(X, y, sample_weight, offset, held_out)
         unused = fitted._set_of_sgd()
         if unused and fitted.solver_ != "sgd":
@@ -447,6 +449,7 @@ class SoftmaxRegression(
             )
         if warning is not None:
             warnings.warn(warning, stacklevel=3)
+        put(fitted, *places)
         self.__dict__ = fitted.__dict__  # all of the new state, or nothing
         return self
 
@@ -516,9 +519,11 @@ class SoftmaxRegression(
             If all rows are of one class, which after the rows before can hardly be chance: data
             that are sorted by class.
         """
-        fitted = copy.copy(self)
+        places, fitted = (place_of(X), place_of(y)), copy.copy(in_numpy(self))
+        X, y, sample_weight, offset = received_with(X, y, sample_weight, offset)
         if fitted._partial_fit(X, y, classes, sample_weight, offset):
             warnings.warn(_SORTED, UserWarning, stacklevel=3)
+        put(fitted, *places)
         self.__dict__ = fitted.__dict__
         return self
 
@@ -544,6 +549,7 @@ class SoftmaxRegression(
         with RowThreads(self.n_jobs) as threads:
             objective = make_objective(self, data, threads, total)
             self.solver_ = "sgd"
+            _refuse_sgd_of(objective.rows, "partial_fit")
             loss, stream = self._make_solver_of("sgd", objective.penalty).go_on(
                 objective, weight, PreviousModel(self, objective), stream
             )
@@ -669,6 +675,8 @@ class SoftmaxRegression(
             self.solver_ = "sgd"
         elif self.solver == "auto":
             self.solver_ = choose_solver(objective.rows, objective.penalty)
+        if self.solver_ == "sgd":
+            _refuse_sgd_of(objective.rows, 'The solver "sgd"')
         return self._make_solver_of(self.solver_, objective.penalty)
 
     def _make_solver_of(self, name, penalty):
@@ -719,6 +727,7 @@ class SoftmaxRegression(
         ValueError
             If `y` holds probabilities.
         """
+        X, y, sample_weight, offset = received_with(X, y, sample_weight, offset)
         if is_soft(y):
             raise ValueError(
                 "score is the accuracy on labels, but y holds probabilities of shape "
@@ -728,7 +737,9 @@ class SoftmaxRegression(
             )
         from sklearn.metrics import accuracy_score  # which takes long to import
 
-        return float(accuracy_score(y, self.predict(X, offset=offset), sample_weight=sample_weight))
+        return float(
+            accuracy_score(y, in_numpy(self).predict(X, offset=offset), sample_weight=sample_weight)
+        )
 
     def set_params(self, **params):
         """Set parameters.
@@ -764,10 +775,24 @@ class SoftmaxRegression(
         """Restore a model; parameters that its version did not have get their defaults."""
         super().__setstate__({**_parameter_defaults(), **state})
 
+    def __getstate__(self):
+        """Fitted arrays in NumPy: a model can be loaded where other libraries are not."""
+        return state_in_numpy(super().__getstate__())
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.array_api_support = self.solver != "sgd"
         return tags
+
+
+def _refuse_sgd_of(rows, what):
+    """Rows on a device or in workers cannot be taken at random."""
+    if not rows.random_access:
+        raise ValueError(
+            f"{what} takes rows at random, which it cannot where X is: on a device. Call fit with "
+            'solver="lbfgs", which reaches the minimum, or move X to the CPU.'
+        )
 
 
 @functools.cache

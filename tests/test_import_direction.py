@@ -12,7 +12,9 @@ ROOT = Path(sk_softmax.__file__).parent
 ALLOWED = {
     "_softmax": set(),
     "_threads": set(),
-    "_rows": {"_rows"},
+    "_device_array": set(),
+    "_array_api": {"_device_array"},
+    "_rows": {"_device_array", "_rows"},
     "_kernels": {"_softmax"},
     "_penalty": set(),
     "_objective": {"_kernels", "_rows", "_softmax"},
@@ -41,14 +43,15 @@ ALLOWED = {
     "_early_stopping": {"_kernels"},
     "_classes": set(),
     "_offsets": set(),
-    "_validation": {"_classes", "_offsets", "_rows"},
+    "_validation": {"_classes", "_device_array", "_offsets", "_rows"},
     "_hints": set(),
     "_scorers": {"_validation"},
-    "_prediction": {"_offsets", "_softmax", "_validation"},
+    "_prediction": {"_array_api", "_offsets", "_softmax", "_validation"},
     "_regularisation": {"_penalty"},
     "_formulation": {"_objective", "_regularisation"},
     "_gradient_check": {"_formulation", "_objective", "_threads", "_validation"},
     "_softmax_regression": {
+        "_array_api",
         "_callbacks",
         "_classes",
         "_early_stopping",
@@ -125,6 +128,7 @@ ALLOWED = {
 NO_SKLEARN = {
     *ALLOWED.keys()
     - {
+        "_array_api",
         "_callbacks",
         "_classes",
         "_displays",
