@@ -10,7 +10,9 @@ import pytest
 from sklearn.utils import check_random_state
 
 from sk_softmax import SoftmaxRegression
+from sk_softmax._array_api import in_numpy
 from sk_softmax._batches import Batch
+from sk_softmax._device_array import to_numpy
 from sk_softmax._objective import Objective
 from sk_softmax._penalty import Penalty
 from sk_softmax._rows import Targets, as_rows
@@ -41,21 +43,22 @@ def certified(request, monkeypatch):
     def fit(self, X, y, sample_weight=None, **held_out):
         original(self, X, y, sample_weight, **held_out)
         X, y, sample_weight = map(_computed, (X, y, sample_weight))
-        if self.stop_reason_ == "tol" and not self.early_stopping and _is_small(self, X):
+        model = in_numpy(self)
+        if self.stop_reason_ == "tol" and not self.early_stopping and _is_small(model, X):
             # Where all gaps are refused, what is left of one is rounding. Coefficients in float32
             # are rounded once more.
-            tol = 1e-4 if self.coef_.dtype == np.float32 else self.tol or 1e-15
+            tol = 1e-4 if model.coef_.dtype == np.float32 else self.tol or 1e-15
             is_smooth = self.l1_ratio == 0 and self.penalty_factor is None and self.bounds is None
             module = optimality if is_smooth else penalised
-            module.assert_optimal(self, X, y, sample_weight, tol=tol)
+            module.assert_optimal(model, X, y, sample_weight, tol=tol)
         return self
 
     monkeypatch.setattr(SoftmaxRegression, "fit", fit)
 
 
 def _computed(data):
-    """Collections of Dask in memory, other data as they are."""
-    return data.compute() if hasattr(data, "compute") else data
+    """Collections of Dask and arrays of other libraries in NumPy, other data as they are."""
+    return data.compute() if hasattr(data, "compute") else to_numpy(data)
 
 
 def _is_small(model, X):
