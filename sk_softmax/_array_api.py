@@ -7,6 +7,9 @@ from sklearn import get_config
 
 from sk_softmax._device_array import DeviceArray, Place, is_foreign, to_numpy, view_of
 
+# Arrays of a fitted model, which all are where `coef_` is; but `classes_` perhaps in NumPy.
+_FITTED = ("coef_", "intercept_", "n_iter_", "classes_")
+
 
 def place_of(array):
     """Where a foreign array is; None for all else, and where the switch is off."""
@@ -39,7 +42,7 @@ def received_with(X, *others):
 
 def in_numpy(model):
     """A model whose fitted arrays are NumPy's: itself, or a copy."""
-    if not any(_is_fitted(*item) for item in vars(model).items()):
+    if not is_foreign(getattr(model, "coef_", None)):
         return model
     other = copy.copy(model)
     vars(other).update(state_in_numpy(vars(model)))
@@ -48,15 +51,16 @@ def in_numpy(model):
 
 def state_in_numpy(state):
     """Attributes of a model by name, the fitted arrays in NumPy."""
-    return {
-        name: to_numpy(value) if _is_fitted(name, value) else value for name, value in state.items()
-    }
+    fitted = {name: to_numpy(state[name]) for name in _FITTED if name in state}
+    return {**state, **fitted}
 
 
 def put(model, place, place_of_labels):
-    """Give a fitted model's arrays back where X was, and the classes where labels were."""
-    places = {"coef_": place, "intercept_": place, "n_iter_": place, "classes_": place_of_labels}
-    for name, where in places.items():
+    """Give a fitted model's arrays back where X was, and there the classes where labels were."""
+    if place is None:
+        return
+    for name in _FITTED:
+        where = place_of_labels if name == "classes_" else place
         if where is not None:
             setattr(model, name, where.array(getattr(model, name)))
 
@@ -69,19 +73,17 @@ def handed_back(method):
 
     @functools.wraps(method)
     def predicted(self, X, **options):
-        model, place = in_numpy(self), place_of(X)
-        if model is not self and get_config()["array_api_dispatch"]:
+        model, is_on = in_numpy(self), get_config()["array_api_dispatch"]
+        if not is_on:
+            return method(model, X, **options)
+        place = place_of(X)
+        if model is not self:
             _check_same_place(self, place, method.__name__)
         X, *values = received_with(X, *options.values())
         found = method(model, X, **dict(zip(options, values, strict=True)))
         return found if place is None else place.array(found)
 
     return predicted
-
-
-def _is_fitted(name, value):
-    """Whether an attribute of a model is a fitted array of another library."""
-    return name.endswith("_") and is_foreign(value)
 
 
 def _check_same_place(model, place, name):
