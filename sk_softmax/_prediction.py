@@ -4,7 +4,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
-from sk_softmax._array_api import handed_back
+from sk_softmax._array_api import handed_back, state_in_numpy
 from sk_softmax._offsets import centred_scores, check_offset, check_offset_like
 from sk_softmax._softmax import log_softmax, softmax
 from sk_softmax._validation import check_data
@@ -104,6 +104,7 @@ class SoftmaxPredictionMixin:
             If the estimator has not been fitted.
         """
         check_is_fitted(self)
+        vars(self).update(state_in_numpy(vars(self)))
         self.coef_ = sparse.csr_matrix(self.coef_)
         return self
 

@@ -3,9 +3,11 @@
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from sk_softmax._array_api import in_numpy
+
 
 def unwrap(estimator):
-    """The fitted model inside pipelines and searches, and the steps before it, or None."""
+    """The model in NumPy, inside pipelines and searches, and the steps before it, or None."""
     steps = None
     check_is_fitted(estimator)
     while True:
@@ -16,7 +18,7 @@ def unwrap(estimator):
             estimator = estimator[-1]
         else:
             check_is_fitted(estimator)
-            return estimator, steps
+            return in_numpy(estimator), steps
 
 
 def names_of_columns(model, steps):

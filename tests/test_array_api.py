@@ -11,7 +11,7 @@ import sklearn
 from sklearn.datasets import load_wine
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sk_softmax import SoftmaxRegression
+from sk_softmax import SoftmaxRegression, coefficient_frame, summary
 from sk_softmax._device_array import Place, is_foreign, to_numpy
 
 METHODS = ("decision_function", "predict", "predict_proba", "predict_log_proba")
@@ -241,6 +241,17 @@ def test_without_the_switch_there_is_only_numpy(there):
         model = SoftmaxRegression().fit(there(X), there(y))
     assert type(model.predict(X)) is np.ndarray
     agree(model.decision_function(X), SoftmaxRegression().fit(X, y).decision_function(X))
+
+
+def test_inference_and_sparse_coefficients_are_of_the_model_in_numpy(there):
+    X, y = load_wine(return_X_y=True)
+    with switched_on():
+        model = SoftmaxRegression().fit(there(X), there(y))
+    reference = SoftmaxRegression().fit(X, y)
+    found, expected = (summary(fitted, X, y) for fitted in (model, reference))
+    np.testing.assert_allclose(found.std_error, expected.std_error, rtol=1e-8)
+    agree(coefficient_frame(model).to_numpy(), coefficient_frame(reference).to_numpy())
+    agree(model.sparsify().predict_proba(X), reference.predict_proba(X))
 
 
 def test_x_must_be_where_the_model_is(there):

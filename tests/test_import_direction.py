@@ -95,7 +95,7 @@ ALLOWED = {
     "_collections": set(),
     "_placed_data": {"_collections", "_shares", "_validation"},
     "dask": {"_cluster", "_collections", "_placed_data", "_softmax_regression", "_validation"},
-    "_unwrap": set(),
+    "_unwrap": {"_array_api"},
     "_coefficient_frame": {"_unwrap"},
     "_covariance": {"_curvature", "_hessian", "_rows", "_softmax"},
     "_summary_table": set(),
