@@ -8,7 +8,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 PAGE = TESTS.parent / "docs" / "user_guide" / "promises.rst"
-NUMBER = 50
+NUMBER = 51
 
 
 def promises():
