@@ -12,6 +12,7 @@ from functools import partial
 
 import numpy as np
 
+from sk_softmax._device_array import anywhere, to_numpy
 from sk_softmax._hessian import PairSums
 from sk_softmax._kernels import class_curvature, disagreement, pooled_curvature
 from sk_softmax._objective import NOT_FINITE, TOO_SMALL, OutOfRangeError
@@ -213,12 +214,14 @@ def rows_per_matrix(objective, n_matrices):
     return int(min(n, max(_ROWS_PER_COLUMN * p, affordable)))
 
 
+@anywhere
 def _grams_and_numbers(total, block, Z, weights, center):
     """``sum_i c_i [x_i, 1] [x_i, 1]'``, (r, p + 1, p + 1), and the numbers of the weights."""
     C, numbers = weights(block, Z)
+    numbers = tuple(map(to_numpy, numbers))
     columns = block.columns(center, np.ones_like(center), block.dtype)
     if total is None:
-        total = np.zeros((len(C), len(columns), len(columns))), *map(np.zeros_like, numbers)
+        total = np.zeros((C.shape[0], len(columns), len(columns))), *map(np.zeros_like, numbers)
     add_weighted_grams(total[0], C, columns)
     for number, one in zip(total[1:], numbers, strict=True):
         number += one

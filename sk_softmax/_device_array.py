@@ -1,5 +1,7 @@
 """Arrays of other libraries than NumPy, by the array API standard, wherever they are."""
 
+from functools import partial
+
 import numpy as np
 
 _CPU = 1  # the number that DLPack has for it
@@ -47,6 +49,53 @@ def to_numpy(array):
     array, xp = without_gradients(array), Place(array).xp
     cpu = xp.Device("CPU_DEVICE") if xp.__name__ == "array_api_strict" else "cpu"
     return np.asarray(to_device(array, cpu))
+
+
+def namespace_of(array):
+    """The functions for an array: NumPy, or the namespace of its library."""
+    return np if isinstance(array, np.ndarray) else Place(array).xp
+
+
+def in_double(array):
+    """An array in float64, or float32 where the device has nothing better."""
+    if isinstance(array, np.ndarray):
+        return array.astype(np.float64, copy=False)
+    place = Place(array)
+    return place.xp.astype(array, place.dtype(np.float64), copy=False)
+
+
+def anywhere(kernel):
+    """Mark a kernel that computes where its logits are, of a block with all else there."""
+    kernel.is_anywhere = True
+    return kernel
+
+
+def is_anywhere(kernel):
+    """Whether a kernel is so marked, and all kernels that it is given."""
+    parts = [kernel]
+    if isinstance(kernel, partial):
+        parts = [kernel.func, *filter(callable, kernel.keywords.values())]
+    return all(hasattr(part, "is_anywhere") for part in parts)
+
+
+def row_sums(A):
+    """The sum of each row, in float64 or what is nearest to it."""
+    if isinstance(A, np.ndarray):
+        return A.sum(axis=1, dtype=np.float64)
+    place = Place(A)
+    return place.xp.sum(A, axis=1, dtype=place.dtype(np.float64))
+
+
+def dots(A, B):
+    """The product of each column of A with that of B."""
+    if isinstance(A, np.ndarray):
+        return np.einsum("km,km->m", A, B)
+    return namespace_of(A).sum(A * B, axis=0)
+
+
+def like(A, values):
+    """An ndarray as an array of the library of A, where A is; all else as it is."""
+    return values if isinstance(A, np.ndarray) else Place(A).array(values)
 
 
 class Place:
@@ -99,7 +148,7 @@ class DeviceArray:
         if not (xp.isdtype(array.dtype, ("bool", "integral")) or _name(array) in _FLOATS):
             array = xp.astype(array, self.place.dtype(np.float64))
         self.array, self.shape = array, tuple(array.shape)
-        self.dtype = np.dtype(_name(array))
+        self.dtype = dtype_of(array)
 
     def __len__(self):
         return self.shape[0]
@@ -122,6 +171,13 @@ class DeviceArray:
         places = np.atleast_1d(places)
         places = np.flatnonzero(places) if places.dtype == bool else places.astype(np.int64)
         return DeviceArray(self.place.xp.take(self.array, self.place.array(places), axis=axis))
+
+    @property
+    def is_writable(self):
+        """Whether arrays of the library can be changed in place."""
+        from array_api_compat import is_writeable_array
+
+        return is_writeable_array(self.array)
 
     def values(self, dtype):
         """The array on the device, in a dtype or the one nearest to it there."""
@@ -151,12 +207,14 @@ class DeviceArray:
         return to_numpy(self.values(dtype) @ there).astype(dtype, copy=False)
 
     def add_weighted_grams(self, sums, weights):
-        """Add ``sum_i c_ri x_i x_i'`` to sums (r, p, p) here, for weights C (r, n) here.
+        """Add ``sum_i c_ri x_i x_i'`` to sums (r, p, p) here, for weights C (r, n).
 
         The x_i are columns, and weights are not negative.
         """
-        for total, root in zip(sums, np.sqrt(weights), strict=True):
-            weighted = self.array * self.place.xp.astype(self.place.array(root), self.array.dtype)
+        xp, weights = self.place.xp, like(self.array, weights)
+        for k, total in enumerate(sums):
+            root = xp.astype(xp.sqrt(weights[k, ...]), self.array.dtype, copy=False)
+            weighted = self.array * root
             total += to_numpy(weighted @ weighted.T)
 
 
@@ -166,3 +224,8 @@ _FLOATS = ("float32", "float64")
 def _name(array):
     """The name of a dtype, which some libraries write after their own."""
     return str(array.dtype).rsplit(".", 1)[-1]
+
+
+def dtype_of(array):
+    """NumPy's dtype of an array of any library."""
+    return np.dtype(_name(array))

@@ -19,6 +19,7 @@ from functools import cache, cached_property, partial
 
 import numpy as np
 
+from sk_softmax._device_array import anywhere
 from sk_softmax._factors import inverse_cholesky
 from sk_softmax._kernels import pair_curvature, still_margins
 from sk_softmax._rows import add_weighted_grams, largest
@@ -135,10 +136,11 @@ class PairSums:
         return H
 
 
+@anywhere
 def _grams(total, block, Z, weights, known, mean, scale, q):
     """Add ``sum_i c_i x_i x_i'`` for the weights of a block, (r, q, q)."""
     C = weights(block, Z if known is None else known[:, block.rows])
-    (sums,) = (np.zeros((len(C), q, q)),) if total is None else total
+    (sums,) = (np.zeros((C.shape[0], q, q)),) if total is None else total
     add_weighted_grams(sums, C, block.columns(mean, scale)[:q])
     return (sums,)
 

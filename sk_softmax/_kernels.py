@@ -8,20 +8,26 @@ overwrite, and returns a tuple of numbers; or, for `Rows.moments` and `Rows.draw
 import numpy as np
 from scipy.special import entr
 
-from sk_softmax._softmax import cross_entropy, softmax
+from sk_softmax._device_array import anywhere, dots, in_double, like, namespace_of, row_sums
+from sk_softmax._softmax import cross_entropy, cross_entropy_of, softmax
 
 
+@anywhere
 def residuals(block, Z, keeps_logits=False):
     """Turn Z into ``s (p - q)``; the loss, the weight of rows that are right, and Z if kept."""
     kept = [Z.copy()] if keeps_logits else []
     return (*loss_and_accuracy(block, Z), kept)
 
 
+@anywhere
 def loss_and_accuracy(block, Z):
     """The loss and the weight of the rows that are right; turns Z into ``s (p - q)``."""
     targets = block.targets
     if targets.offset is not None:
         Z += targets.offset.T
+    if not isinstance(Z, np.ndarray):
+        Q, is_label = targets.matrix(Z.dtype), targets.is_label()
+        return cross_entropy_of(Z, Q, is_label, block.weights)
     return cross_entropy(Z, targets.y, block.weights, targets.smoothing)
 
 
@@ -30,13 +36,15 @@ def mean_offset(block):
     return ((block.weights @ block.targets.offset).astype(np.float64),)
 
 
+@anywhere
 def hessian_product(block, Z):
     """Turn Z, logits of a model and of a step, into ``s (diag(p) - p p')`` times the latter."""
     K = block.targets.n_classes
-    P, D = softmax(block.targets.logits(Z[:K])), Z[K:]
-    D -= np.einsum("km,km->m", P, D)
-    np.multiply(P, D, out=Z[:K])
-    Z[:K] *= block.weights
+    P, D = softmax(block.targets.logits(Z[:K, ...])), Z[K:, ...]
+    D -= dots(P, D)
+    P *= D
+    P *= block.weights
+    Z[:K, ...] = P
     return ()
 
 
@@ -67,24 +75,29 @@ def margins(block, Z):
     return float((best - Z.min(axis=0)).max()), float((Z.max(axis=0) - worst).max())
 
 
+@anywhere
 def class_curvature(block, Z):
     """c_ik (K, m), and the sums that `Moments` call `weight` and `residual`."""
     P, s = softmax(block.targets.logits(Z)), block.weights
-    residual = disagreement(P, block.targets.matrix(P.dtype)) @ s.astype(np.float64)
+    residual = in_double(disagreement(P, block.targets.matrix(P.dtype))) @ in_double(s)
     P *= (1 - P) * s
-    return P, (P.sum(axis=1, dtype=np.float64), residual)
+    return P, (row_sums(P), residual)
 
 
+@anywhere
 def pooled_curvature(block, Z):
     """``sum_k c_ik`` (1, m), and the sums for each class that `class_curvature` has."""
     C, numbers = class_curvature(block, Z)
-    return C.sum(axis=0, keepdims=True), numbers
+    return namespace_of(C).sum(C, axis=0, keepdims=True), numbers
 
 
+@anywhere
 def pair_curvature(block, Z, first, second):
     """``s_i p_ik p_il`` for pairs of classes k, l, (pairs, m)."""
     P = softmax(block.targets.logits(Z))
-    C = P[first] * P[second]
+    first, second = (like(P, pair) for pair in (first, second))
+    take = namespace_of(P).take
+    C = take(P, first, axis=0) * take(P, second, axis=0)
     C *= block.weights
     return C
 

@@ -10,6 +10,8 @@ one, the probability underflows to 0 while its logarithm is an ordinary number.
 
 import numpy as np
 
+from sk_softmax._device_array import in_double, namespace_of
+
 
 def log_softmax(Z):
     """Logarithm of the softmax over the classes, ``Z - logsumexp(Z)``, of (K, m) logits."""
@@ -19,8 +21,9 @@ def log_softmax(Z):
 
 def softmax(Z):
     """Softmax over the classes of (K, m) logits; each column sums to one."""
-    P = np.exp(Z - Z.max(axis=0))
-    P /= P.sum(axis=0)
+    xp = namespace_of(Z)
+    P = xp.exp(Z - xp.max(Z, axis=0))
+    P /= xp.sum(P, axis=0)
     return P
 
 
@@ -72,3 +75,17 @@ def cross_entropy(Z, y, s, smoothing=0.0):
         Z.reshape(-1)[true] -= s
     loss = np.dot(loss.astype(np.float64, copy=False), s.astype(np.float64, copy=False))
     return float(loss), correct
+
+
+def cross_entropy_of(Z, Q, is_label, s):
+    """The same of arrays of any library, for the q_i (K, m) and a mask of the labels among them."""
+    xp = namespace_of(Z)
+    Z -= xp.max(Z, axis=0)
+    P = xp.exp(Z)
+    normaliser = xp.sum(P, axis=0)
+    loss = xp.log(normaliser) - xp.sum(Q * Z, axis=0)
+    right = xp.all((Z == 0) | ~is_label, axis=0) & (normaliser < Z.shape[0])
+    P /= normaliser
+    Z[...] = (P - Q) * s
+    loss, correct = xp.sum(in_double(loss) * in_double(s)), xp.sum(s[right])
+    return float(loss), float(correct)

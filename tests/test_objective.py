@@ -44,7 +44,7 @@ def moments(objective, theta):
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of 64 rows and as many parts as the shape allows."""
-    monkeypatch.setattr(_in_memory, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(_in_memory.InMemoryRows, "block_bytes", 1)
     monkeypatch.setattr(_in_memory, "_PART_WORK", 1)
 
 
@@ -132,7 +132,7 @@ def test_rows_are_covered_once_for_any_shape(make_objective, monkeypatch):
     monkeypatch.setattr(_in_memory, "_PART_WORK", 1)
     for n in [2, 3, 63, 64, 65, 129, 1000, 4097]:
         for block_bytes in (1, 2**14, 2**30):
-            monkeypatch.setattr(_in_memory, "_BLOCK_BYTES", block_bytes)
+            monkeypatch.setattr(_in_memory.InMemoryRows, "block_bytes", block_bytes)
             X = np.arange(float(n))[:, np.newaxis]
             y = np.arange(n) % 2
             objective = make_objective(X, y)

@@ -1,17 +1,33 @@
 """Rows of an array that is on a device: products are computed there, logits and sums come here."""
 
+from dataclasses import replace
+from functools import cached_property
+
 import numpy as np
 
-from sk_softmax._device_array import DeviceArray, to_numpy
+from sk_softmax._device_array import DeviceArray, dtype_of, is_anywhere, like, row_sums, to_numpy
 from sk_softmax._rows._base import combined
 from sk_softmax._rows._block import Block
 from sk_softmax._rows._dense import DenseRows
 from sk_softmax._rows._in_memory import added_up
 from sk_softmax._rows._rotation import Rotation, rotation_pays
+from sk_softmax._rows._targets import DeviceTargets
 
 
 class DeviceBlock(Block):
     """Some rows of a `DeviceArray`."""
+
+    @property
+    def dtype(self):
+        """What is computed in."""
+        return dtype_of(self.weights)
+
+    @cached_property
+    def moved(self):
+        """The block with targets and weights on the device, for kernels that compute there."""
+        place = self.X.place
+        targets = DeviceTargets.of_targets(self.targets, place)
+        return replace(self, targets=targets, weights=place.array(self.weights))
 
     @property
     def there(self):
@@ -37,8 +53,8 @@ class DeviceBlock(Block):
         return DeviceArray(place.xp.concat([X, ones], axis=1).T)
 
     def product(self, R, X):
-        """``R @ X`` of an array here and one there, in float64 here."""
-        return here(self._sent(R) @ X).astype(np.float64)
+        """``R @ X`` of an array of either place and one there, in float64 here."""
+        return here(like(X, R) @ X).astype(np.float64)
 
     def _sent(self, array, dtype=None):
         """An array on the device, in `dtype` or another one."""
@@ -70,39 +86,46 @@ class DeviceRows(DenseRows):
             return None
         return Rotation(DenseRows(np.asarray(self.X), self.targets, self.weights, self.threads))
 
-    def _padded_logits_of(self, *models):
-        """As `DenseRows._padded_logits_of`, from values on the device."""
+    def _logits_there(self, *models):
+        """Function from values on the device to the logits of some models, stacked, there."""
         W = np.concatenate([W for W, _ in models])
         b = None if models[0][1] is None else np.concatenate([b for _, b in models])
         send = self.X.place.array
         W = send(W.astype(self.dtype))
         b = 0 if b is None else send(b.astype(self.dtype))[:, None]
-        return lambda X: writable(here(W @ X.T + b), self.dtype)
+        return lambda X: W @ X.T + b
 
     def logits_of(self, *models):
         """As `DenseRows.logits_of`."""
-        logits = self._padded_logits_of(*models)
-        return lambda block: logits(block.there)
+        logits = self._logits_there(*models)
+        return lambda block: writable(here(logits(block.there)), self.dtype)
+
+    def _at(self, kernel, *models):
+        """As `DenseRows._at`; all of it on the device for kernels that compute there."""
+        if not (models and is_anywhere(kernel) and self.X.is_writable):
+            return super()._at(kernel, *models)
+        logits = self._logits_there(*models)
+        return lambda block: (block.moved, logits(block.there))
 
     def sums(self, kernel, *models):
         """As `Rows.sums`."""
-        K, logits = self.n_classes, self._padded_logits_of(*models)
+        K, at = self.n_classes, self._at(kernel, *models)
 
         def part_sums(blocks):
             G, G1, numbers = np.zeros((K, self.n_features)), np.zeros(K), []
             for block in blocks:
-                X = block.there
-                Z = logits(X)
+                block, Z = at(block)
                 numbers.append(kernel(block, Z))
-                G += block.product(Z[:K], X)
-                G1 += Z[:K].sum(axis=1, dtype=np.float64)
+                R = Z[:K, ...]
+                G += block.product(R, block.there)
+                G1 += here(row_sums(R))
             return combined(numbers), G, G1
 
         return added_up(self.threads.map(part_sums, self.parts))
 
     def moments(self, kernel, model, center, n_weights):
         """As `Rows.moments`."""
-        logits = self._padded_logits_of(model) if model else None
+        at = self._at(kernel, model) if model else self._at(kernel)
         send = self.X.place.array
         there = send(np.asarray(center, dtype=self.dtype))
 
@@ -110,10 +133,9 @@ class DeviceRows(DenseRows):
             first, second = np.zeros((2, n_weights, self.n_features))
             numbers = []
             for block in blocks:
-                X = block.there
-                C, some = kernel(block, logits and logits(X))
-                numbers.append(some)
-                X = X - there
+                C, some = kernel(*at(block))
+                numbers.append(tuple(map(here, some)))
+                X = block.there - there
                 first += block.product(C, X)
                 second += block.product(C, X * X)
             return combined(numbers), first, second

@@ -127,25 +127,25 @@ class InMemoryRows:
 
     def reduce(self, kernel, *models, combine=None):
         """As `Rows.reduce`."""
-        logits = self.logits_of(*models) if models else None
+        at = self._at(kernel, *models)
 
         def part_numbers(blocks):
-            if logits is None:
+            if not models:
                 return combined(map(kernel, blocks), combine)
-            return combined((kernel(block, logits(block)) for block in blocks), combine)
+            return combined((kernel(*at(block)) for block in blocks), combine)
 
         return combined(self.threads.map(part_numbers, self.parts), combine)
 
     def accumulate(self, kernel, *models):
         """As `Rows.accumulate`, in few groups of parts, each with arrays of its own."""
-        logits = self.logits_of(*models) if models else None
+        at = self._at(kernel, *models)
         n_groups = min(len(self.parts), _MAX_GROUPS)
 
         def group_sums(group):
             total = None
             for part in self.parts[group]:
                 for block in part:
-                    total = kernel(total, block, logits and logits(block))
+                    total = kernel(total, *at(block))
             return total
 
         groups = slices(slice(0, len(self.parts)), number=n_groups)
@@ -191,6 +191,11 @@ class InMemoryRows:
         padded = self._padded_logits_of(*models)
         n_logits = len(models) * self.n_classes
         return lambda block: padded(block.values)[:n_logits]
+
+    def _at(self, kernel, *models):
+        """Function from a block to what a kernel gets of it: the block, and logits or None."""
+        logits = self.logits_of(*models) if models else lambda block: None
+        return lambda block: (block, logits(block))
 
     def _padded_logits_of(self, *models):
         """As `logits_of`, from values in `dtype`, with rows of zeros below that BLAS computes."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sk_softmax._device_array import like, namespace_of
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -84,9 +86,44 @@ class Targets:
         Q[self.y, np.arange(len(self.y))] += 1 - self.smoothing
         return Q
 
+    def is_label(self):
+        """Which class `labels` are, (K, m)."""
+        return np.arange(self.n_classes)[:, np.newaxis] == self.labels
+
     def totals(self, weights):
         """``sum_i w_i q_i``, (K,)."""
         if not self.are_labels:
             return weights @ self.y
         totals = np.bincount(self.y, weights=weights, minlength=self.n_classes)
         return (1 - self.smoothing) * totals + weights.sum() * (self.smoothing / self.n_classes)
+
+
+class DeviceTargets(Targets):
+    """The same on a device: for kernels that compute there."""
+
+    @classmethod
+    def of_targets(cls, targets, place):
+        """Targets with codes or probabilities, and offsets, sent to a `Place`."""
+        return cls(
+            place.array(targets.y),
+            targets.n_classes,
+            targets.smoothing,
+            place.array(targets.offset),
+        )
+
+    @property
+    def labels(self):
+        """The most probable class of each row, (m,)."""
+        return self.y if self.are_labels else namespace_of(self.y).argmax(self.y, axis=1)
+
+    def is_label(self):
+        """Which class `labels` are, (K, m)."""
+        classes = like(self.y, np.arange(self.n_classes))
+        return classes[:, None] == self.labels[None, :]
+
+    def matrix(self, dtype):
+        """The q_i, (K, m)."""
+        if not self.are_labels:
+            return self.y.T
+        Q = namespace_of(self.y).astype(self.is_label(), dtype)
+        return (1 - self.smoothing) * Q + self.smoothing / self.n_classes

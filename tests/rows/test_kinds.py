@@ -9,7 +9,7 @@ from reference import make_problem, softmax_rows
 from scipy import sparse
 
 from sk_softmax._curvature import Curvature
-from sk_softmax._device_array import DeviceArray
+from sk_softmax._device_array import DeviceArray, to_numpy
 from sk_softmax._kernels import (
     class_curvature,
     dual_entropy,
@@ -391,3 +391,29 @@ def test_parts_are_worth_what_the_whole_is(kind, threads, tmp_path):
     assert parts.work == whole.work
     assert parts.precisions == whole.precisions
     assert parts.spare_bytes >= whole.spare_bytes
+
+
+@pytest.mark.parametrize(
+    ("kernel", "n_models"), [(residuals, 1), (hessian_product, 2), (class_curvature, 1)]
+)
+def test_logits_stay_on_a_device(kernel, n_models, threads, tmp_path, monkeypatch):
+    """What comes here of a pass is as large as coefficients, whatever the number of rows."""
+    X, y, s = data()
+    rows = KINDS["array_api_strict"](X, Targets(y, K), s, threads, tmp_path)
+    expected = KINDS["C"](X, Targets(y, K), s, threads, tmp_path)
+    sizes = []
+
+    def counted(array):
+        sizes.append(int(np.prod(np.shape(array))))
+        return to_numpy(array)
+
+    monkeypatch.setattr("sk_softmax._rows._device.here", counted)
+    models = [model(seed) for seed in range(n_models)]
+    if kernel is class_curvature:
+        arguments = kernel, models[0], np.zeros(P), K
+        (_, *found), (_, *sums) = (each.moments(*arguments) for each in (rows, expected))
+    else:
+        (_, *found), (_, *sums) = (each.sums(kernel, *models) for each in (rows, expected))
+    for one, other in zip(found, sums, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-15)
+    assert 0 < max(sizes) <= K * P
