@@ -5,6 +5,8 @@ from functools import partial
 import numpy as np
 
 _CPU = 1  # the number that DLPack has for it
+# By namespace and device; to ask takes as long as a product.
+_HAVE_DOUBLE = {}
 _NEEDED = (
     "Arrays of other libraries than NumPy need the package array-api-compat: "
     "pip install 'sk-softmax[array-api]'."
@@ -72,10 +74,9 @@ def anywhere(kernel):
 
 def is_anywhere(kernel):
     """Whether a kernel is so marked, and all kernels that it is given."""
-    parts = [kernel]
     if isinstance(kernel, partial):
-        parts = [kernel.func, *filter(callable, kernel.keywords.values())]
-    return all(hasattr(part, "is_anywhere") for part in parts)
+        return all(map(is_anywhere, [kernel.func, *filter(callable, kernel.keywords.values())]))
+    return hasattr(kernel, "is_anywhere")
 
 
 def row_sums(A):
@@ -115,11 +116,15 @@ class Place:
     def dtype(self, dtype):
         """The namespace's dtype of a name; float32 where the device has no float64."""
         name = np.dtype(dtype).name
-        if name == "float64":
+        return getattr(self.xp, "float32" if name == "float64" and not self._has_double() else name)
+
+    def _has_double(self):
+        """Whether the device has float64."""
+        key = self.xp.__name__, str(self.device)
+        if key not in _HAVE_DOUBLE:
             info = self.xp.__array_namespace_info__()
-            known = info.dtypes(device=self.device, kind="real floating")
-            name = name if name in known else "float32"
-        return getattr(self.xp, name)
+            _HAVE_DOUBLE[key] = "float64" in info.dtypes(device=self.device, kind="real floating")
+        return _HAVE_DOUBLE[key]
 
     def array(self, values):
         """An ndarray of numbers as an array there; all else as it is."""

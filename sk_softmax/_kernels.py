@@ -62,17 +62,21 @@ def hessian_product_at(block, Z, P):
     return ()
 
 
+@anywhere
 def logit_range(block, Z):
     """The largest range over the classes."""
-    return (float(np.ptp(Z, axis=0).max()),)
+    xp = namespace_of(Z)
+    return (float(xp.max(xp.max(Z, axis=0) - xp.min(Z, axis=0))),)
 
 
+@anywhere
 def margins(block, Z):
     """The most that a label of a row has above another class, and below."""
-    is_label = block.targets.has()
-    best = np.where(is_label, Z, -np.inf).max(axis=0)
-    worst = np.where(is_label, Z, np.inf).min(axis=0)
-    return float((best - Z.min(axis=0)).max()), float((Z.max(axis=0) - worst).max())
+    xp, is_label = namespace_of(Z), block.targets.has()
+    best = xp.max(xp.where(is_label, Z, -np.inf), axis=0)
+    worst = xp.min(xp.where(is_label, Z, np.inf), axis=0)
+    least, most = xp.min(Z, axis=0), xp.max(Z, axis=0)
+    return float(xp.max(best - least)), float(xp.max(most - worst))
 
 
 @anywhere

@@ -1,4 +1,4 @@
-"""Rows of an array that is on a device: products are computed there, logits and sums come here."""
+"""Rows of an array that is on a device: what is as large as they are is computed there."""
 
 from dataclasses import replace
 from functools import cached_property
@@ -65,8 +65,9 @@ class DeviceRows(DenseRows):
     """Rows of a `DeviceArray`, of any real type.
 
     X stays where it is, and products with X or with standardised columns are computed there, in the
-    dtype of the rows; coefficients go there once for each pass. The logits of a block come here for
-    the kernel, and what it makes of them goes back. Sums over the blocks are float64, here.
+    dtype of the rows; coefficients go there once for each pass. So are the kernels that can compute
+    `anywhere`; for others the logits of a block come here, and what they make of them goes back.
+    Sums over the blocks are float64, here.
     """
 
     block_type = DeviceBlock
@@ -102,10 +103,15 @@ class DeviceRows(DenseRows):
 
     def _at(self, kernel, *models):
         """As `DenseRows._at`; all of it on the device for kernels that compute there."""
-        if not (models and is_anywhere(kernel) and self.X.is_writable):
-            return super()._at(kernel, *models)
-        logits = self._logits_there(*models)
-        return lambda block: (block.moved, logits(block.there))
+        if not models:
+            return lambda block, X=None: (block, None)
+        logits, is_there = self._logits_there(*models), is_anywhere(kernel) and self.X.is_writable
+
+        def at(block, X=None):
+            Z = logits(block.there if X is None else X)
+            return (block.moved, Z) if is_there else (block, writable(here(Z), self.dtype))
+
+        return at
 
     def sums(self, kernel, *models):
         """As `Rows.sums`."""
@@ -114,10 +120,11 @@ class DeviceRows(DenseRows):
         def part_sums(blocks):
             G, G1, numbers = np.zeros((K, self.n_features)), np.zeros(K), []
             for block in blocks:
-                block, Z = at(block)
-                numbers.append(kernel(block, Z))
+                X = block.there
+                given, Z = at(block, X)
+                numbers.append(kernel(given, Z))
                 R = Z[:K, ...]
-                G += block.product(R, block.there)
+                G += block.product(R, X)
                 G1 += here(row_sums(R))
             return combined(numbers), G, G1
 
@@ -125,17 +132,17 @@ class DeviceRows(DenseRows):
 
     def moments(self, kernel, model, center, n_weights):
         """As `Rows.moments`."""
-        at = self._at(kernel, model) if model else self._at(kernel)
-        send = self.X.place.array
-        there = send(np.asarray(center, dtype=self.dtype))
+        at = self._at(kernel, *([model] if model else []))
+        there = self.X.place.array(np.asarray(center, dtype=self.dtype))
 
         def part_sums(blocks):
             first, second = np.zeros((2, n_weights, self.n_features))
             numbers = []
             for block in blocks:
-                C, some = kernel(*at(block))
+                X = block.there
+                C, some = kernel(*at(block, X))
                 numbers.append(tuple(map(here, some)))
-                X = block.there - there
+                X = X - there
                 first += block.product(C, X)
                 second += block.product(C, X * X)
             return combined(numbers), first, second

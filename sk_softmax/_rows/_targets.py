@@ -121,6 +121,12 @@ class DeviceTargets(Targets):
         classes = like(self.y, np.arange(self.n_classes))
         return classes[:, None] == self.labels[None, :]
 
+    def has(self):
+        """Whether a row gives a class a positive probability, (K, m)."""
+        if self.are_labels:
+            return self.is_label() | (self.smoothing > 0)
+        return self.y.T > 0
+
     def matrix(self, dtype):
         """The q_i, (K, m)."""
         if not self.are_labels:

@@ -9,7 +9,7 @@ from reference import make_problem, softmax_rows
 from scipy import sparse
 
 from sk_softmax._curvature import Curvature
-from sk_softmax._device_array import DeviceArray, to_numpy
+from sk_softmax._device_array import DeviceArray
 from sk_softmax._kernels import (
     class_curvature,
     dual_entropy,
@@ -393,27 +393,35 @@ def test_parts_are_worth_what_the_whole_is(kind, threads, tmp_path):
     assert parts.spare_bytes >= whole.spare_bytes
 
 
-@pytest.mark.parametrize(
-    ("kernel", "n_models"), [(residuals, 1), (hessian_product, 2), (class_curvature, 1)]
-)
-def test_logits_stay_on_a_device(kernel, n_models, threads, tmp_path, monkeypatch):
-    """What comes here of a pass is as large as coefficients, whatever the number of rows."""
+@pytest.mark.parametrize("library", ["array_api_strict", "torch"])
+def test_neither_logits_nor_rows_leave_a_device(library, threads, tmp_path, monkeypatch):
+    """Not for an evaluation, a Hessian or a product with it, nor for changes of variables."""
     X, y, s = data()
-    rows = KINDS["array_api_strict"](X, Targets(y, K), s, threads, tmp_path)
-    expected = KINDS["C"](X, Targets(y, K), s, threads, tmp_path)
-    sizes = []
+    there, here = (KINDS[k](X, Targets(y, K), s, threads, tmp_path) for k in (library, "C"))
 
-    def counted(array):
-        sizes.append(int(np.prod(np.shape(array))))
-        return to_numpy(array)
+    def refuse(*arguments):
+        raise AssertionError
 
-    monkeypatch.setattr("sk_softmax._rows._device.here", counted)
-    models = [model(seed) for seed in range(n_models)]
-    if kernel is class_curvature:
-        arguments = kernel, models[0], np.zeros(P), K
-        (_, *found), (_, *sums) = (each.moments(*arguments) for each in (rows, expected))
-    else:
-        (_, *found), (_, *sums) = (each.sums(kernel, *models) for each in (rows, expected))
-    for one, other in zip(found, sums, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-15)
-    assert 0 < max(sizes) <= K * P
+    monkeypatch.setattr("sk_softmax._rows._device.writable", refuse)
+
+    def asked(rows):
+        objective = Objective(rows, Penalty(0.1), True, threads)
+        theta = objective.pack(*model())
+        curvature = Curvature(objective)
+        value, gradient, accuracy, _ = objective.evaluate(theta)
+        moments, blocks = curvature.of_classes(theta)
+        pooled, covariance = curvature.pooled(theta)
+        return [
+            *(value, gradient, accuracy, moments.weight, moments.residual, blocks, covariance),
+            *(pooled.weight, curvature.pair_sums.hessian(theta)),
+            *(curvature.mean, curvature.variance, curvature.covariance),
+            *(objective.hessian_operator(theta)(theta), objective.loss(theta)),
+            *(objective.gains_along(theta), objective.logit_range(theta)),
+        ]
+
+    expected = asked(here)
+    first_row = there.first_row()
+    monkeypatch.setattr(type(there), "first_row", lambda rows: first_row)
+    monkeypatch.setattr(DeviceArray, "__array__", refuse)
+    for one, other in zip(asked(there), expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
