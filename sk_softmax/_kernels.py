@@ -8,7 +8,17 @@ overwrite, and returns a tuple of numbers; or, for `Rows.moments` and `Rows.draw
 import numpy as np
 from scipy.special import entr
 
-from sk_softmax._device_array import anywhere, dots, in_double, like, namespace_of, row_sums
+from sk_softmax._device_array import (
+    anywhere,
+    column_max,
+    column_min,
+    dots,
+    in_double,
+    multiply_into,
+    namespace_of,
+    row_sums,
+    taken,
+)
 from sk_softmax._softmax import cross_entropy, cross_entropy_of, softmax
 
 
@@ -40,11 +50,11 @@ def mean_offset(block):
 def hessian_product(block, Z):
     """Turn Z, logits of a model and of a step, into ``s (diag(p) - p p')`` times the latter."""
     K = block.targets.n_classes
-    P, D = softmax(block.targets.logits(Z[:K, ...])), Z[K:, ...]
+    R, D = Z[:K, ...], Z[K:, ...]
+    P = softmax(block.targets.logits(R))
     D -= dots(P, D)
-    P *= D
-    P *= block.weights
-    Z[:K, ...] = P
+    multiply_into(R, P, D)
+    R *= block.weights
     return ()
 
 
@@ -66,17 +76,16 @@ def hessian_product_at(block, Z, P):
 def logit_range(block, Z):
     """The largest range over the classes."""
     xp = namespace_of(Z)
-    return (float(xp.max(xp.max(Z, axis=0) - xp.min(Z, axis=0))),)
+    return (float(xp.max(column_max(Z) - column_min(Z))),)
 
 
 @anywhere
 def margins(block, Z):
     """The most that a label of a row has above another class, and below."""
     xp, is_label = namespace_of(Z), block.targets.has()
-    best = xp.max(xp.where(is_label, Z, -np.inf), axis=0)
-    worst = xp.min(xp.where(is_label, Z, np.inf), axis=0)
-    least, most = xp.min(Z, axis=0), xp.max(Z, axis=0)
-    return float(xp.max(best - least)), float(xp.max(most - worst))
+    best = xp.max(column_max(xp.where(is_label, Z, -np.inf)) - column_min(Z))
+    worst = xp.max(column_max(Z) - column_min(xp.where(is_label, Z, np.inf)))
+    return float(best), float(worst)
 
 
 @anywhere
@@ -99,9 +108,7 @@ def pooled_curvature(block, Z):
 def pair_curvature(block, Z, first, second):
     """``s_i p_ik p_il`` for pairs of classes k, l, (pairs, m)."""
     P = softmax(block.targets.logits(Z))
-    first, second = (like(P, pair) for pair in (first, second))
-    take = namespace_of(P).take
-    C = take(P, first, axis=0) * take(P, second, axis=0)
+    C = taken(P, first) * taken(P, second)
     C *= block.weights
     return C
 

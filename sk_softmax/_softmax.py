@@ -10,7 +10,7 @@ one, the probability underflows to 0 while its logarithm is an ordinary number.
 
 import numpy as np
 
-from sk_softmax._device_array import in_double, namespace_of
+from sk_softmax._device_array import column_max, column_sums, dots, in_double, namespace_of
 
 
 def log_softmax(Z):
@@ -21,9 +21,8 @@ def log_softmax(Z):
 
 def softmax(Z):
     """Softmax over the classes of (K, m) logits; each column sums to one."""
-    xp = namespace_of(Z)
-    P = xp.exp(Z - xp.max(Z, axis=0))
-    P /= xp.sum(P, axis=0)
+    P = namespace_of(Z).exp(Z - column_max(Z))
+    P /= column_sums(P)
     return P
 
 
@@ -80,10 +79,10 @@ def cross_entropy(Z, y, s, smoothing=0.0):
 def cross_entropy_of(Z, Q, is_label, s):
     """The same of arrays of any library, for the q_i (K, m) and a mask of the labels among them."""
     xp = namespace_of(Z)
-    Z -= xp.max(Z, axis=0)
+    Z -= column_max(Z)
     P = xp.exp(Z)
-    normaliser = xp.sum(P, axis=0)
-    loss = xp.log(normaliser) - xp.sum(Q * Z, axis=0)
+    normaliser = column_sums(P)
+    loss = xp.log(normaliser) - dots(Q, Z)
     right = xp.all((Z == 0) | ~is_label, axis=0) & (normaliser < Z.shape[0])
     P /= normaliser
     Z[...] = (P - Q) * s
