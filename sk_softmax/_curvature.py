@@ -12,7 +12,8 @@ from functools import partial
 
 import numpy as np
 
-from sk_softmax._device_array import anywhere, to_numpy
+from sk_softmax._anywhere import anywhere
+from sk_softmax._device_array import to_numpy
 from sk_softmax._hessian import PairSums
 from sk_softmax._kernels import class_curvature, disagreement, pooled_curvature
 from sk_softmax._objective import NOT_FINITE, TOO_SMALL, OutOfRangeError

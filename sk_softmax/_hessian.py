@@ -19,7 +19,7 @@ from functools import cache, cached_property, partial
 
 import numpy as np
 
-from sk_softmax._device_array import anywhere
+from sk_softmax._anywhere import anywhere
 from sk_softmax._factors import inverse_cholesky
 from sk_softmax._kernels import pair_curvature, still_margins
 from sk_softmax._rows import add_weighted_grams, largest

@@ -8,7 +8,7 @@ overwrite, and returns a tuple of numbers; or, for `Rows.moments` and `Rows.draw
 import numpy as np
 from scipy.special import entr
 
-from sk_softmax._device_array import (
+from sk_softmax._anywhere import (
     anywhere,
     column_max,
     column_min,

@@ -10,7 +10,7 @@ one, the probability underflows to 0 while its logarithm is an ordinary number.
 
 import numpy as np
 
-from sk_softmax._device_array import column_max, column_sums, dots, in_double, namespace_of
+from sk_softmax._anywhere import column_max, column_sums, dots, in_double, namespace_of
 
 
 def log_softmax(Z):
@@ -86,5 +86,5 @@ def cross_entropy_of(Z, Q, is_label, s):
     right = xp.all((Z == 0) | ~is_label, axis=0) & (normaliser < Z.shape[0])
     P /= normaliser
     Z[...] = (P - Q) * s
-    loss, correct = xp.sum(in_double(loss) * in_double(s)), xp.sum(s[right])
-    return float(loss), float(correct)
+    loss, correct = in_double(loss) * in_double(s), s * xp.astype(right, s.dtype)
+    return float(xp.sum(loss)), float(xp.sum(correct))

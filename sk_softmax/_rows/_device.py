@@ -5,7 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
-from sk_softmax._device_array import DeviceArray, dtype_of, is_anywhere, like, row_sums, to_numpy
+from sk_softmax._anywhere import is_anywhere, like, row_sums
+from sk_softmax._device_array import DeviceArray, dtype_of, to_numpy
 from sk_softmax._rows._base import combined
 from sk_softmax._rows._block import Block
 from sk_softmax._rows._dense import DenseRows

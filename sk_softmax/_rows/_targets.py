@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sk_softmax._device_array import like, namespace_of
+from sk_softmax._anywhere import like, namespace_of
 
 
 @dataclass(frozen=True)
