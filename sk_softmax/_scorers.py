@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sk_softmax._device_array import to_numpy
 from sk_softmax._validation import check_targets
 
 # Of a probability of zero, for which `predict_log_proba` may have any number below.
@@ -63,7 +64,7 @@ def neg_soft_log_loss(estimator, X, y, sample_weight=None):
 
 def log_loss_score(estimator, X, Q, weight):
     """`neg_soft_log_loss` with targets Q (n, K) of the classes of an estimator, and weights."""
-    log_P = np.maximum(estimator.predict_log_proba(X), _LOG_TINY)
+    log_P = np.maximum(to_numpy(estimator.predict_log_proba(X)), _LOG_TINY)
     # A class that has none of a target costs nothing, though its log-probability may be -inf.
     losses = np.multiply(Q, log_P, out=np.zeros_like(Q), where=Q > 0)
     return float(np.average(losses.sum(axis=1), weights=weight))
@@ -105,6 +106,7 @@ def soft_accuracy(estimator, X, y, sample_weight=None):
 
 def accuracy_score(estimator, X, Q, weight):
     """`soft_accuracy` with targets Q (n, K) of the classes of an estimator, and weights."""
-    predicted = np.searchsorted(estimator.classes_, estimator.predict(X))
+    classes, labels = map(to_numpy, (estimator.classes_, estimator.predict(X)))
+    predicted = np.searchsorted(classes, labels)
     right = Q[np.arange(len(Q)), predicted] == Q.max(axis=1)
     return float(np.average(right, weights=weight))

@@ -11,6 +11,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
+from sk_softmax._array_api import received_with
 from sk_softmax._callbacks import CallbackSupportMixin, SearchTask, with_callbacks
 from sk_softmax._folds import FoldPath, fit_fold, scorer_of
 from sk_softmax._path import check_Cs
@@ -208,6 +209,7 @@ max_iter, random_state
             If the last fit ended before `tol` was met.
         """
         fitted = copy.copy(self)
+        X, y, sample_weight = received_with(X, y, sample_weight)
         fitted._fit(X, y, sample_weight, params)
         self.__dict__ = fitted.__dict__  # all of the new state, or nothing
         return self

@@ -18,6 +18,7 @@ from sklearn.utils import (
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from sk_softmax._array_api import received_with
 from sk_softmax._classes import check_classes, codes_among, modelled
 from sk_softmax._device_array import DeviceArray
 from sk_softmax._offsets import check_offset, check_offset_like
@@ -205,6 +206,7 @@ def check_targets(X, y, sample_weight, classes):
 
     y holds labels or probabilities.
     """
+    _, y, sample_weight, classes = received_with(None, y, sample_weight, classes)
     for name, array in {"y": y, "sample_weight": sample_weight}.items():
         _refuse_masked(name, array)
     if _is_soft(y):
@@ -291,6 +293,7 @@ class available_if:
 
 def _check_rows(estimator, X, y, sample_weight, *, reset):
     """X, codes (n,) or probabilities (n, K), and the classes that they refer to."""
+    X, y, sample_weight = received_with(X, y, sample_weight)
     for name, array in {"X": X, "y": y, "sample_weight": sample_weight}.items():
         _refuse_masked(name, array)
     _refuse_wrong_indices(X)

@@ -1,17 +1,28 @@
 """Arrays of other libraries, by scikit-learn's switch."""
 
 import functools
+import json
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import sklearn
+from sklearn.base import clone
 from sklearn.datasets import load_wine
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sk_softmax import SoftmaxRegression, coefficient_frame, summary
+from sk_softmax import (
+    SoftmaxRegression,
+    SoftmaxRegressionCV,
+    coefficient_frame,
+    neg_soft_log_loss,
+    soft_accuracy,
+    softmax_path,
+    summary,
+)
 from sk_softmax._device_array import Place, is_foreign, to_numpy
 
 METHODS = ("decision_function", "predict", "predict_proba", "predict_log_proba")
@@ -254,6 +265,28 @@ def test_inference_and_sparse_coefficients_are_of_the_model_in_numpy(there):
     agree(model.sparsify().predict_proba(X), reference.predict_proba(X))
 
 
+def test_searches_scores_paths_and_inference_take_arrays_of_other_libraries(there):
+    """What they find is in NumPy."""
+    X, y = load_wine(return_X_y=True)
+    Q, X_there, y_there = np.eye(3)[y], there(X), there(y)
+    search = SoftmaxRegressionCV(Cs=[0.1, 10.0], cv=3, tol=1e-12)
+    reference = clone(search).fit(X, y)
+    model = SoftmaxRegression(tol=1e-12)
+    expected = clone(model).fit(X, y)
+    with switched_on():
+        search.fit(X_there, y_there)
+        agree(search.coef_, reference.coef_)
+        assert search.score(X_there, y_there) == reference.score(X, y)
+        model.fit(X_there, y_there)
+        for score in (soft_accuracy, neg_soft_log_loss):
+            found = score(model, X_there, there(Q))
+            assert found == pytest.approx(score(expected, X, Q), rel=1e-10)
+        path = softmax_path(model, X_there, y_there, Cs=[1.0])
+        agree(path.coefs[0], expected.coef_)
+        found = summary(model, X_there, y_there)
+        np.testing.assert_allclose(found.std_error, summary(expected, X, y).std_error, rtol=1e-8)
+
+
 def test_x_must_be_where_the_model_is(there):
     X, y = load_wine(return_X_y=True)
     with switched_on():
@@ -334,6 +367,18 @@ def test_arrays_of_torch_become_numpys_without_the_switch():
     model = SoftmaxRegression().fit(torch.asarray(X), torch.asarray(y))
     assert type(model.coef_) is np.ndarray
     np.testing.assert_array_equal(model.coef_, SoftmaxRegression().fit(X, y).coef_)
+
+
+def test_the_program_that_measures_devices_runs(tmp_path):
+    pytest.importorskip("torch")
+    program = Path(__file__).parent.parent / "benchmarks" / "device.py"
+    small = ["--device", "cpu", "--rows", "2000", "--limit", "0"]
+    command = [sys.executable, str(program), *small, "--output", str(tmp_path / "found.json")]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    found = json.loads((tmp_path / "found.json").read_text())["problems"]
+    assert all(problem["evaluation"] > 0 for problem in found.values())
+    assert all(len(problem["fits"]) >= 3 for problem in found.values())
 
 
 def test_a_missing_package_is_named(monkeypatch):
