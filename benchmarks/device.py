@@ -43,6 +43,8 @@ def main():
     with sklearn.config_context(array_api_dispatch=True):
         check_against_numpy(device)
         for name, make in problems(options).items():
+            if not name.startswith(options.only or ""):
+                continue
             X, y = (array.to(device) for array in make())
             report["problems"][name] = {
                 "shape": [*X.shape, int(y.max()) + 1],
@@ -62,6 +64,7 @@ def parse_arguments():
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--rows", type=int, default=10_000_000, help="of 100 columns, 10 classes")
     parser.add_argument("--images", type=int, default=60_000, help="of Fashion-MNIST")
+    parser.add_argument("--only", help="a problem, by the beginning of its name")
     parser.add_argument("--limit", type=float, default=10, help="seconds for a contender's fits")
     parser.add_argument("--output", type=Path, help="a JSON file")
     return parser.parse_args()

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -372,13 +373,15 @@ def test_arrays_of_torch_become_numpys_without_the_switch():
 def test_the_program_that_measures_devices_runs(tmp_path):
     pytest.importorskip("torch")
     program = Path(__file__).parent.parent / "benchmarks" / "device.py"
-    small = ["--device", "cpu", "--rows", "2000", "--limit", "0"]
+    small = ["--device", "cpu", "--only", "wine", "--limit", "0"]
     command = [sys.executable, str(program), *small, "--output", str(tmp_path / "found.json")]
-    run = subprocess.run(command, capture_output=True, text=True)
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+    run = subprocess.run(command, capture_output=True, text=True, env=one_thread)
     assert run.returncode == 0, run.stderr
     found = json.loads((tmp_path / "found.json").read_text())["problems"]
-    assert all(problem["evaluation"] > 0 for problem in found.values())
-    assert all(len(problem["fits"]) >= 3 for problem in found.values())
+    (problem,) = found.values()
+    assert problem["evaluation"] > 0
+    assert {"SoftmaxRegression", "LogisticRegression"} <= set(problem["fits"])
 
 
 def test_a_missing_package_is_named(monkeypatch):
