@@ -200,6 +200,13 @@ def test_sums_of_residuals(make_rows, targets, fit_intercept):
     assert make_rows(targets).reduce(loss_and_accuracy, (W, b)) == pytest.approx((loss, right))
 
 
+def test_without_coefficients_no_row_counts_as_right(make_rows, targets):
+    model = np.zeros((K, P)), np.zeros(K)
+    (loss, right, _), *_ = make_rows(targets).sums(residuals, model)
+    assert loss == pytest.approx(np.log(K), rel=1e-12)
+    assert right == 0
+
+
 def test_sums_of_two_models(make_rows):
     X, _, s = data()
     (W, b), (V, c) = model(0), model(1)
