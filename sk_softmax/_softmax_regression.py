@@ -399,8 +399,8 @@ class SoftmaxRegression(
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training rows. float32 and float64 are kept, memory maps included; integers in an
             array are kept too, and converted block by block; other types become float64.
-            Sparse matrices become CSR and stay sparse. By scikit-learn's ``array_api_dispatch`` also
-            tensors of PyTorch, CuPy and the like, which stay on their device.
+            Sparse matrices become CSR and stay sparse. By scikit-learn's ``array_api_dispatch``
+            also tensors of PyTorch, CuPy and the like, which stay on their device.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
             Labels: strings, booleans, integers or integer-valued floats. Or, for each row,
             probabilities of the classes, such as the votes of annotators; the classes are the
