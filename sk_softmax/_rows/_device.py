@@ -76,6 +76,7 @@ class DeviceRows(DenseRows):
     block_bytes = 2**25
     chunk_rows = 2**14
     keeps_logits = False
+    has_places = False
     random_access = False
 
     def first_row(self):
