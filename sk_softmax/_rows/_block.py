@@ -51,6 +51,11 @@ class Block:
         """The sum of the weighted rows, (p,), float64."""
         return (self.weights @ self.values).astype(np.float64)
 
+    def sums_about(self, center, pairs):
+        """Sums of the weighted rows less a center, (p,), and of their squares or pairs, float64."""
+        X, s = self.dense(dtype=np.float64) - center, self.weights
+        return s @ X, X.T @ (X * s[:, np.newaxis]) if pairs else s @ np.square(X, out=X)
+
     def squares_times(self, weights, center):
         """The product of ``(X - center)^2``, centred as by `centered`, with some weights, (m,)."""
         return squares(self.centered(center)) @ weights

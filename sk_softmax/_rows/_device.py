@@ -39,6 +39,13 @@ class DeviceBlock(Block):
         """As `Block.weighted_sum`."""
         return self.product(self.weights[np.newaxis], self.there)[0]
 
+    def sums_about(self, center, pairs):
+        """As `Block.sums_about`."""
+        X = self.X.values(np.float64) - self._sent(center, np.float64)
+        s = self._sent(self.weights, np.float64)
+        second = X.T @ (X * s[:, None]) if pairs else s @ (X * X)
+        return tuple(here(sums).astype(np.float64) for sums in (s @ X, second))
+
     def squares_times(self, weights, center):
         """As `Block.squares_times`."""
         X = self.there - self._sent(center)

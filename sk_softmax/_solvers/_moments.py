@@ -181,10 +181,8 @@ def _sums_of_all(objective, pairs):
 
 def _about(block, first, pairs):
     """Sums (p,), squares (p,) and scatter (p, p) of the rows of a block, less the first row."""
-    X, s = block.dense(dtype=np.float64) - first, block.weights
-    if pairs:
-        return s @ X, 0.0, X.T @ (X * s[:, np.newaxis])
-    return s @ X, s @ np.square(X, out=X), 0.0
+    sums, second = block.sums_about(first, pairs)
+    return (sums, 0.0, second) if pairs else (sums, second, 0.0)
 
 
 def _sums_of_stored(objective):

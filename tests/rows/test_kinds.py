@@ -37,6 +37,7 @@ from sk_softmax._rows import (
     row_weights,
 )
 from sk_softmax._shares import RowsMaker, Share
+from sk_softmax._solvers._moments import _sums_of_all
 
 N, P, K = 300, 6, 3
 
@@ -424,6 +425,7 @@ def test_neither_logits_nor_rows_leave_a_device(library, threads, tmp_path, monk
             *(curvature.mean, curvature.variance, curvature.covariance),
             *(objective.hessian_operator(theta)(theta), objective.loss(theta)),
             *(objective.gains_along(theta), objective.logit_range(theta)),
+            *(sums for pairs in (True, False) for sums in _sums_of_all(objective, pairs)[:2]),
         ]
 
     expected = asked(here)
