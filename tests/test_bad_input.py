@@ -726,6 +726,9 @@ def test_a_stream_goes_on_from_a_model_of_one_class():
 BAD_PARAMETERS = {
     "solver": ["newton", None, 1],
     "C": [0, -1, np.nan, "1", None],
+    "l1_ratio": [-0.1, 1.1, np.nan, "0.5", None],
+    "penalty_factor": ["ones", 2],
+    "bounds": [1.0, "positive"],
     "fit_intercept": ["yes", 2],
     "classes": ["a", 2],
     "class_weight": ["uniform", [1, 2, 3]],
