@@ -1,6 +1,7 @@
 """What the objective adds to the mean loss, and what it allows coefficients to be."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -27,7 +28,7 @@ class Penalty:
     def value(self, W):
         """The penalty of W."""
         value = 0.5 * float(np.einsum("kj,kj->", self.l2 * W, W))
-        return value + float((self.l1 * abs(W)).sum()) if np.any(self.l1) else value
+        return value if self.is_smooth else value + float((self.l1 * abs(W)).sum())
 
     def gradient(self, W):
         """That of the squares, (K, p); also its Hessian, which is diagonal, times W."""
@@ -77,29 +78,29 @@ class Penalty:
         free = (l1 == 0) & (l2 == 0)
         W -= np.where(free, W.mean(axis=0), shift)
 
-    @property
+    @cached_property
     def has_bounds(self):
         """Whether some coefficient is bounded."""
         return bool(np.any(np.isfinite(self.lower)) or np.any(np.isfinite(self.upper)))
 
-    @property
+    @cached_property
     def is_smooth(self):
         """Whether it is made of squares alone, so that class rows sum to zero at the minimum."""
         return not np.any(self.l1) and not self.has_bounds
 
-    @property
+    @cached_property
     def is_isotropic(self):
         """Whether it is the same in any rotated columns."""
         return np.ndim(self.l2) == 0 and self.is_smooth
 
-    @property
+    @cached_property
     def bounds_coefficients(self):
         """Whether it rises without end in each coefficient."""
         rises = (np.asarray(self.l2) > 0) | (np.asarray(self.l1) > 0)
         boxed = np.isfinite(self.lower) & np.isfinite(self.upper)
         return bool(np.all(rises | boxed))
 
-    @property
+    @cached_property
     def is_none(self):
         """Whether it is zero."""
         return not np.any(self.l2) and not np.any(self.l1)
