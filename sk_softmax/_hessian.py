@@ -35,7 +35,9 @@ class PairSums:
     """
 
     def __init__(self, curvature):
-        self.objective = objective = curvature.objective
+        # Another object of the same rows: that of the curvature keeps these sums, and would never
+        # be freed if they kept it.
+        self.objective = objective = curvature.objective.on(curvature.objective.rows)
         K = objective.n_classes
         self.columns = columns = curvature.standardised_columns
         self.rows = objective.rows.astype(np.float64).standardised(columns.mean, columns.scale)
