@@ -26,7 +26,10 @@ from sk_softmax import (
 Cs = np.array([0.01, 0.1, 1.0])
 
 
-@parametrize_with_checks([SoftmaxRegressionCV(Cs=2, cv=3, tol=1e-4)])
+checks = parametrize_with_checks([SoftmaxRegressionCV(Cs=2, cv=3, tol=1e-4)])
+
+
+@pytest.mark.parametrize(checks.args[0], list(checks.args[1]), ids=checks.kwargs["ids"])
 def test_estimator_checks(estimator, check):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of folds with a single row of a class
