@@ -61,7 +61,7 @@ def lower_bound(objective, columns, penalty, V, gradient, value, D, corrected):
     G = gradient + times(D)
     G[:, :p] -= penalty.gradient(V[:, :p])
     penalty = replace(penalty, l2=np.where(penalty.l2 > TINY_SQUARES, penalty.l2, 0.0))
-    zero, excess = _rounding(objective, theta, value), _excess(penalty, G, p)
+    zero, excess = _rounding(objective, theta, value, penalty), _excess(penalty, G, p)
     for _ in range(_CORRECTIONS if excess.max() > _EPS else 0):
         step = corrected(G)
         nearer = G + times(step)
@@ -69,26 +69,31 @@ def lower_bound(objective, columns, penalty, V, gradient, value, D, corrected):
         if not left.max() < 0.5 * excess.max():
             break
         D, G, excess = D + step, nearer, left
-    if (excess[:, p:] > zero).any():
+    is_beyond = excess > zero
+    if is_beyond[:, p:].any():
         return -np.inf
-    is_rounding = (excess > 0) & (excess <= zero)
-    of_rounding = 2 * float((excess * abs(V + D))[is_rounding].sum())
-    G, excess, l1 = G[:, :p], excess[:, :p], np.broadcast_to(penalty.l1, G[:, :p].shape)
+    of_rounding = 2 * float(np.where(is_beyond, 0, excess * abs(V + D)).sum())
+    is_rounding = (excess > 0) & ~is_beyond
+    G, l1 = G[:, :p], np.broadcast_to(penalty.l1, G[:, :p].shape)
     G = np.where(is_rounding[:, :p], np.sign(G) * l1, G)
-    share = _share(l1, np.where(excess > zero, excess, 0))
+    share = _share(l1, np.where(is_beyond, excess, 0)[:, :p])
     step = objective.unpack(columns.theta_of(D.copy()).ravel())
     kernel = partial(dual_entropy, share=share)
     (entropy,) = objective.rows.reduce(kernel, objective.unpack(theta), step)
     return entropy - float(penalty.conjugate(-share * G).sum()) - of_rounding
 
 
-def _rounding(objective, theta, value):
-    """Of gradients in standardised columns, which are means of residuals times columns.
+def _rounding(objective, theta, value, penalty):
+    """Of gradients in standardised columns (K, q), which are means of residuals times columns.
 
-    Residuals are relative to f, up to one, and as much off as logits are; at least by one rounding.
+    Residuals are relative to f, up to one, and at least a rounding of one. Coefficients without
+    absolute values may have gradients that are as much off as logits are.
     """
-    logits = 1 + objective.logit_range(theta)
-    return _EPS * max(_ROUNDINGS * logits * min(value, 1.0), 1.0)
+    least = _EPS * max(_ROUNDINGS * min(value, 1.0), 1.0)
+    p = objective.n_features
+    rounding = np.full(objective.shape, least * (1 + objective.logit_range(theta)))
+    rounding[:, :p][:, np.broadcast_to(np.asarray(penalty.l1) > 0, p)] = least
+    return rounding
 
 
 def _excess(penalty, G, p):
