@@ -1,6 +1,6 @@
 # Fit glmnet or nnet::multinom to the data in a folder, as r_packages.py wants it:
 #
-#   Rscript fit.R FOLDER PACKAGE n p K lambda [SETTING ...]
+#   Rscript fit.R FOLDER PACKAGE n p K lambda alpha [SETTING ...]
 #
 # Leaves there `theta`, rows of coefficients and intercept, and `report`: seconds, then a warning.
 
@@ -12,7 +12,8 @@ n <- numbers[1]
 p <- numbers[2]
 K <- numbers[3]
 lambda <- numbers[4]
-setting <- numbers[-(1:4)]
+alpha <- numbers[5]
+setting <- numbers[-(1:5)]
 suppressMessages(library(package, character.only = TRUE))
 
 read <- function(name, what) {
@@ -30,19 +31,26 @@ X <- if (file.exists(file.path(folder, "i"))) {
 }
 y <- factor(read("y", "integer"), levels = 0:(K - 1))
 
-# mean loss + lambda / 2 * ||W||^2 for alpha = 0, sigmoid for two classes, at the end of a path.
+# mean loss + lambda / 2 * ||W||^2 for alpha = 0, + lambda * sum |W| for alpha = 1, sigmoid for two
+# classes, at the end of a path. With alpha = 1 that starts where all coefficients are zero.
 fit_glmnet <- function(X, y) {
   n_lambda <- if (length(setting)) setting[1] else 100
   thresh <- if (length(setting)) setting[2] else 1e-7
   # By default it would end a path early where the deviance hardly changes.
   glmnet.control(fdev = 0, devmax = 1)
-  start <- max(10 * lambda, sqrt(max(Matrix::colMeans(X^2))))
+  start <- if (alpha == 0) {
+    max(10 * lambda, sqrt(max(Matrix::colMeans(X^2))))
+  } else {
+    is_class <- outer(as.integer(y), seq_len(nlevels(y)), "==")
+    residual <- sweep(is_class, 2, colMeans(is_class))
+    max(1.01 * lambda, abs(as.matrix(Matrix::crossprod(X, residual))) / length(y) / alpha)
+  }
   end <- max(lambda, start * 1e-12)
   path <- exp(seq(log(start), log(end), length.out = n_lambda))
   path[n_lambda] <- lambda
   fitted <- glmnet(
     X, y, if (nlevels(y) == 2) "binomial" else "multinomial",
-    alpha = 0, standardize = FALSE, lambda = path, thresh = thresh, maxit = 1e9
+    alpha = alpha, standardize = FALSE, lambda = path, thresh = thresh, maxit = 1e9
   )
   stopifnot(length(fitted$lambda) == n_lambda)
   if (nlevels(y) == 2) {

@@ -36,12 +36,12 @@ def dense(X, C):
     return "it wants dense data" if sparse.issparse(X) else None
 
 
-def fit(package, X, y, C, setting):
-    """Fit by `package`; `setting` goes to `fit.R`, or "default"."""
+def fit(package, X, y, C, setting, *, alpha=0):
+    """Fit by `package`; `setting` goes to `fit.R`, None is its default; alpha is glmnet's."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         _write(folder, X, y)
-        numbers = (*X.shape, int(y.max()) + 1, 1 / (C * len(y)))
+        numbers = (*X.shape, int(y.max()) + 1, 1 / (C * len(y)), alpha)
         arguments = map(repr, (*numbers, *(setting or ())))
         script = Path(__file__).with_name("fit.R")
         subprocess.run(

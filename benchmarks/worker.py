@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 from contextlib import suppress
+from importlib import import_module
 
 from sklearn.datasets import load_iris
 
@@ -20,11 +21,12 @@ class Worker:
     """A process that fits one contender on one problem's data, both known by name.
 
     It is killed, with all that it has started, when a fit takes longer than `limit` seconds,
-    and replaced when the next fit is asked for. May not use more memory than there is.
+    and replaced when the next fit is asked for. May not use more memory than there is. The lists
+    `CONTENDERS` and `PROBLEMS` are those of the modules named.
     """
 
-    def __init__(self, contender, problem, limit):
-        self._names, self._limit = (contender.name, problem.name), limit
+    def __init__(self, contender, problem, limit, modules=("contenders", "problems")):
+        self._names, self._limit = (contender.name, problem.name, *modules), limit
         self._process = None
 
     def fit(self, setting, threads):
@@ -63,16 +65,14 @@ class Worker:
         return answer
 
 
-def _serve(pipe, contender_name, problem_name):
+def _serve(pipe, contender_name, problem_name, contenders, problems):
     """Warm up, then answer requests for fits."""
     os.setpgrp()  # so that programs started from here can be killed with it
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    from contenders import CONTENDERS
-    from problems import PROBLEMS
-
-    contender = next(c for c in CONTENDERS if c.name == contender_name)
-    problem = next(p for p in PROBLEMS if p.name == problem_name)
+    contenders, problems = import_module(contenders).CONTENDERS, import_module(problems).PROBLEMS
+    contender = next(c for c in contenders if c.name == contender_name)
+    problem = next(p for p in problems if p.name == problem_name)
     X, y = problem.load()
     contender.fit(*load_iris(return_X_y=True), problem.C, None)  # imports, thread pools
     pipe.send("ready")

@@ -121,3 +121,49 @@ def test_two_species_of_iris_as_found_by_glm_of_R():
     published = [-2.465220, -6.680887, 9.429385, 18.286137]
     np.testing.assert_allclose(model.coef_[0], published, rtol=1e-6)
     assert model.intercept_[0] == pytest.approx(-42.637804, rel=1e-6)
+
+
+# glmnet 4.1.6 with ``standardize=FALSE, thresh=1e-20`` along lambda = 0.4, 0.2, 0.1, 0.05, 0.02.
+GLMNET = {
+    "lasso": (
+        {"l1_ratio": 1.0},
+        [[0, 0, -2.85422812866, 0], [0, 0, 0, 0], [0, 0, 3.14917151062, 1.31971493560]],
+        [11.04577504607, 3.26499150729, -14.31076655336],
+    ),
+    "elastic net": (
+        {"l1_ratio": 0.5},
+        [
+            [0, 0.256655730033, -2.245781753785, -0.344012472176],
+            [0.00358678088796, 0, 0, -0.13537289681685],
+            [0, 0, 2.19870238494, 1.47938536899],
+        ],
+        [8.215130159188, 2.60035803990001, -10.81548819909],
+    ),
+    "lasso, two classes": (
+        {"l1_ratio": 1.0},
+        [[0, 0, 3.29793907631, 2.46976500573]],
+        [-20.21652240514],
+    ),
+    "lower.limits, upper.limits": (
+        {"l1_ratio": 1.0, "bounds": ([0, -np.inf, 0, 0], [np.inf, 0, 1, 2])},
+        [[0.0916583512226, 0, 1, 2]],
+        [-8.8142441459602],
+    ),
+    "penalty.factor": (
+        {"l1_ratio": 0.5, "penalty_factor": [2, 0, 1, 1]},
+        [[0, -1.16702548937, 2.63081042636, 2.07657385131]],
+        [-12.97782339416],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GLMNET)
+def test_iris_as_found_by_glmnet_of_R(name):
+    parameters, coef, intercept = GLMNET[name]
+    X, y = load_iris(return_X_y=True)
+    if len(coef) == 1:
+        X, y = X[y > 0], y[y > 0]
+    model = SoftmaxRegression(C=1 / (0.02 * len(y)), tol=1e-14, **parameters).fit(X, y)
+    np.testing.assert_allclose(model.coef_, coef, rtol=0, atol=2e-6)
+    np.testing.assert_array_equal(model.coef_ == 0, np.equal(coef, 0))
+    np.testing.assert_allclose(model.intercept_, intercept, rtol=0, atol=2e-5)

