@@ -8,7 +8,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 PAGE = TESTS.parent / "docs" / "user_guide" / "promises.rst"
-NUMBER = 51
+NUMBER = 53
 
 
 def promises():
