@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optimality import certify
-from raw_tables import far_row, magnitudes, raw_tables, sentinel
+from raw_tables import COLUMNS, far_row, magnitudes, raw_tables, sentinel
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
@@ -115,3 +115,34 @@ def test_what_is_said_of_raw_columns_with_absolute_values_is_true(table, C, l1_r
         penalised.assert_optimal(model, X, y)
     else:  # a column with one value of 1e9 beside its sum with another is too much
         assert model.stop_reason_ in ("precision", "max_iter")
+
+
+@given(raw_tables(), st.sampled_from([0.01, 1.0, 100.0, np.inf]), st.integers(0, 2**32 - 1))
+def test_what_is_said_of_raw_columns_with_factors_and_bounds_is_true(table, C, seed):
+    X, y = table
+    rng = np.random.default_rng(seed)
+    p, unit = X.shape[1], 1 / np.maximum(X.std(axis=0), 1e-3)
+    lower, upper = -unit * rng.choice([0, 1, np.inf], p), unit * rng.choice([0, 0.1, np.inf], p)
+    parameters = {
+        "l1_ratio": rng.choice([0.0, 0.5, 1.0]),
+        "penalty_factor": rng.choice([0.0, 0.1, 1.0, 10.0], p),
+        "bounds": None if rng.random() < 0.5 else (lower, upper),
+    }
+    model = fit_penalised(X, y, C=C, max_iter=200, **parameters)
+    if model.converged_:
+        penalised.assert_optimal(model, X, y)
+    else:
+        assert model.stop_reason_ in ("separable", "precision", "max_iter")
+
+
+@pytest.mark.parametrize("parameters", [{"C": np.inf}, {"l1_ratio": 1.0, "penalty_factor": [0, 1]}])
+def test_dates_and_identifiers_without_a_penalty(parameters):
+    """Their means are 1e5 deviations from zero: so many digits fewer have their gradients."""
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        X = np.column_stack([COLUMNS[kind](rng, 150) for kind in ("date", "identifier")])
+        ranks = X.argsort(axis=0).argsort(axis=0) / 150
+        y = (ranks @ rng.standard_normal((2, 3)) + rng.gumbel(size=(150, 3))).argmax(axis=1)
+        model = fit_penalised(X.astype(float), y, **parameters)
+        assert model.stop_reason_ == "tol", seed
+        penalised.assert_optimal(model, X, y)
