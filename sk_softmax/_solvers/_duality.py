@@ -61,7 +61,7 @@ def lower_bound(objective, columns, penalty, V, gradient, value, D, corrected):
     G = gradient + times(D)
     G[:, :p] -= penalty.gradient(V[:, :p])
     penalty = replace(penalty, l2=np.where(penalty.l2 > TINY_SQUARES, penalty.l2, 0.0))
-    zero, excess = _rounding(objective, theta, value, penalty), _excess(penalty, G, p)
+    zero, excess = _rounding(objective, columns, theta, value), _excess(penalty, G, p)
     for _ in range(_CORRECTIONS if excess.max() > _EPS else 0):
         step = corrected(G)
         nearer = G + times(step)
@@ -83,16 +83,20 @@ def lower_bound(objective, columns, penalty, V, gradient, value, D, corrected):
     return entropy - float(penalty.conjugate(-share * G).sum()) - of_rounding
 
 
-def _rounding(objective, theta, value, penalty):
+def _rounding(objective, columns, theta, value):
     """Of gradients in standardised columns (K, q), which are means of residuals times columns.
 
-    Residuals are relative to f, up to one, and at least a rounding of one. Coefficients without
-    absolute values may have gradients that are as much off as logits are.
+    Residuals are relative to f, up to one, and at least a rounding of one. Means that are far from
+    zero, in deviations, cancel, and so they do in logits, by which the gradients of coefficients
+    without absolute values may be off.
     """
+    p, l1 = objective.n_features, np.asarray(objective.penalty.l1)
     least = _EPS * max(_ROUNDINGS * min(value, 1.0), 1.0)
-    p = objective.n_features
-    rounding = np.full(objective.shape, least * (1 + objective.logit_range(theta)))
-    rounding[:, :p][:, np.broadcast_to(np.asarray(penalty.l1) > 0, p)] = least
+    W = theta.reshape(objective.shape)[:, :p]
+    logits = 1 + objective.logit_range(theta) + (abs(W) @ abs(columns.mean)).max()
+    rounding = np.full(objective.shape, least * logits)
+    rounding[:, :p][:, np.broadcast_to(l1 > 0, p)] = least
+    rounding[:, :p] *= 1 + abs(columns.mean) * columns.scale
     return rounding
 
 
