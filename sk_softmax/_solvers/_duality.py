@@ -72,7 +72,9 @@ def lower_bound(objective, columns, penalty, V, gradient, value, D, corrected):
     is_beyond = excess > zero
     if is_beyond[:, p:].any():
         return -np.inf
-    of_rounding = 2 * float(np.where(is_beyond, 0, excess * abs(V + D)).sum())
+    # G along a long step is as much off as logits of it are, also where that is not to be seen.
+    unseen = _EPS * min(value, 1.0) * abs(D).max() * _is_limited(penalty, G, p)
+    of_rounding = 2 * float((np.where(is_beyond, 0, excess) + unseen).ravel() @ abs(V + D).ravel())
     is_rounding = (excess > 0) & ~is_beyond
     G, l1 = G[:, :p], np.broadcast_to(penalty.l1, G[:, :p].shape)
     G = np.where(is_rounding[:, :p], np.sign(G) * l1, G)
@@ -102,11 +104,17 @@ def _rounding(objective, columns, theta, value):
 
 def _excess(penalty, G, p):
     """How far each entry of G (K, q) is from where the penalty's conjugate is finite."""
-    excess, H = abs(G), G[:, :p]
-    is_open = np.where(H < 0, np.isposinf(penalty.upper), np.isneginf(penalty.lower))
-    limited = is_open & (penalty.l2 == 0)
-    excess[:, :p] = np.where(limited, np.maximum(excess[:, :p] - penalty.l1, 0), 0)
-    return excess
+    excess = abs(G)
+    excess[:, :p] = np.maximum(excess[:, :p] - penalty.l1, 0)
+    return excess * _is_limited(penalty, G, p)
+
+
+def _is_limited(penalty, G, p):
+    """Mask of the entries of G beyond which the conjugate is infinite: of intercepts, or open."""
+    limited = np.ones(G.shape, dtype=bool)
+    is_open = np.where(G[:, :p] < 0, np.isposinf(penalty.upper), np.isneginf(penalty.lower))
+    limited[:, :p] = is_open & (penalty.l2 == 0)
+    return limited
 
 
 def _share(l1, excess):
