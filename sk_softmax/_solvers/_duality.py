@@ -12,7 +12,7 @@ that the model's minimum meets are then those of p: G is the gradient of the los
 times the step. Where absolute values alone bound G, p is drawn towards q until it is within them.
 
 What G is beyond that by no more than its rounding errors counts as within, and the bound is lowered
-by as much as twice the coefficients of the model would make of it.
+by as much as twice the largest coefficients of the columns would make of it.
 """
 
 from dataclasses import replace
@@ -74,7 +74,8 @@ def lower_bound(objective, columns, penalty, V, gradient, value, D, corrected):
         return -np.inf
     # G along a long step is as much off as logits of it are, also where that is not to be seen.
     unseen = _EPS * min(value, 1.0) * abs(D).max() * _is_limited(penalty, G, p)
-    of_rounding = 2 * float((np.where(is_beyond, 0, excess) + unseen).ravel() @ abs(V + D).ravel())
+    off = np.where(is_beyond, 0, excess) + unseen
+    of_rounding = 2 * float(off.sum(axis=0) @ abs(V + D).max(axis=0))
     is_rounding = (excess > 0) & ~is_beyond
     G, l1 = G[:, :p], np.broadcast_to(penalty.l1, G[:, :p].shape)
     G = np.where(is_rounding[:, :p], np.sign(G) * l1, G)

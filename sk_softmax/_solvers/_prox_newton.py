@@ -201,6 +201,8 @@ class _Run:
             self._reason = StopReason.PRECISION
             return point
         self._n_iter += 1
+        if following.value < self._bound - 4 * _EPS * max(self._bound, 1.0):
+            self._bound = -math.inf  # rounding errors were larger than they seemed
         self._n_idle = 0 if following.value < point.value else self._n_idle + 1
         if self._is_small(following):
             self._reason = StopReason.TOL
