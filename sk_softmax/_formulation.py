@@ -7,7 +7,7 @@ has coefficients of zero, and an intercept so low that its probability is zero i
 import numpy as np
 
 from sk_softmax._objective import Objective
-from sk_softmax._regularisation import centred, make_penalty
+from sk_softmax._regularisation import make_penalty
 
 # The other classes' logits have a mean of zero in every row, so that their largest is at least
 # this much above, and exp(-1000) is zero. Yet it is a number that one can compute with.
@@ -32,19 +32,25 @@ def initial_theta(estimator, objective, data):
 
 
 def theta_of(model, objective, data):
-    """The flat theta of a fitted model, and of classes that it lacks that of the null model."""
+    """The flat theta of a fitted model, and of classes that it lacks that of the null model.
+
+    With squares alone class rows sum to zero. Absolute values and bounds are of the coefficients as
+    they are, those of two classes with the first at zero.
+    """
+    is_smooth = objective.penalty.is_smooth
     theta = objective.null_model()[0].reshape(objective.shape)
     W, b = model.densify().coef_, model.intercept_
     fitted = _have_weight(W, b)
     if len(model.classes_) == 2:
-        W, b, fitted = W * [[-0.5], [0.5]], b * [-0.5, 0.5], fitted.repeat(2)
+        share = np.array([-0.5, 0.5]) if is_smooth else np.array([0.0, 1.0])
+        W, b, fitted = W * share[:, np.newaxis], b * share, fitted.repeat(2)
     row_of = {label: row for row, label in enumerate(model.classes_) if fitted[row]}
     for k, label in enumerate(data.classes[data.weighted]):
         row = row_of.get(label)
         if row is not None:
             theta[k, : objective.n_features] = W[row]
             theta[k, objective.n_features :] = b[row]
-    return centred(theta, objective.penalty).ravel()
+    return (theta - theta.mean(axis=0) if is_smooth else theta).ravel()
 
 
 def _have_weight(W, b):

@@ -37,19 +37,6 @@ def make_penalty(estimator, data, total_weight):
     return Penalty(penalty.l2, penalty.l1, lower, upper)
 
 
-def centred(theta, penalty):
-    """theta (K, p + 1) of a fitted model, as the minimum with a penalty has it.
-
-    With squares alone class rows sum to zero; with absolute values that would leave no zeros.
-    """
-    if penalty.is_smooth:
-        return theta - theta.mean(axis=0)
-    if len(theta) == 2 and penalty.has_bounds:  # the first class is fixed at zero
-        return theta - theta[0]
-    theta[:, -1] -= theta[:, -1].mean()
-    return theta
-
-
 def _penalty_of_mean(C, total_weight):
     """``lam = 1 / (C S)``, zero where C S overflows."""
     product = float(C) * float(total_weight)

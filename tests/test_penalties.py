@@ -308,6 +308,18 @@ def test_a_sparsified_model_is_a_warm_start():
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("parameters", [{"l1_ratio": 1}, {"bounds": (-0.5, 0.5)}])
+def test_a_warm_start_at_the_minimum_stays_there(n_classes, parameters, fit_intercept):
+    X, y = make_problem(0, n_classes=n_classes)
+    model = SoftmaxRegression(warm_start=True, fit_intercept=fit_intercept, **parameters).fit(X, y)
+    coef = model.coef_.copy()
+    model.fit(X, y)
+    assert model.n_iter_[0] == 0
+    np.testing.assert_array_equal(model.coef_, coef)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
 def test_a_warm_start_outside_the_bounds(n_classes):
     X, y = make_problem(0, n_classes=n_classes)
     model = SoftmaxRegression(warm_start=True, tol=TIGHT).fit(X, y)
