@@ -19,26 +19,39 @@ def inverse_sqrt(diagonal):
 
 
 def inverse_cholesky(A, ridge):
-    """``L^-1`` with ``L L' = A + ridge I``; overwrites A.
-
-    Columns are scaled to a unit diagonal first. What rounding leaves indefinite gets as much
-    more on that diagonal as it takes.
-    """
+    """``L^-1`` with ``L L' = A + ridge I``; overwrites A."""
     diag = np.einsum("ii->i", A)  # a view
     diag += np.asarray(ridge, dtype=A.dtype)
-    scale = inverse_sqrt(diag)
+    L, scale = _scaled_cholesky(A)
+    (trtri,) = get_lapack_funcs(("trtri",), (A,))
+    inverse, _ = trtri(L, lower=True, overwrite_c=True)
+    inverse *= scale
+    return inverse
+
+
+def solver_of(A):
+    """Function from a vector v to ``A^-1 v``; overwrites A."""
+    L, scale = _scaled_cholesky(A)
+    (potrs,) = get_lapack_funcs(("potrs",), (A,))
+    return lambda v: scale * potrs(L, scale * v, lower=True)[0]
+
+
+def _scaled_cholesky(A):
+    """L and the scale of rows and columns that gives A, which it overwrites, a unit diagonal.
+
+    What rounding leaves indefinite gets as much more on that diagonal as it takes.
+    """
+    diag = np.einsum("ii->i", A)  # a view
+    scale = inverse_sqrt(np.maximum(diag, 0))
     A *= scale
     A *= scale[:, np.newaxis]
-    potrf, trtri = get_lapack_funcs(("potrf", "trtri"), (A,))
-    jitter = 10 * np.finfo(A.dtype).eps
-    failed = True
+    (potrf,) = get_lapack_funcs(("potrf",), (A,))
+    jitter, failed = 10 * np.finfo(A.dtype).eps, True
     while failed:
         diag[:] = 1 + jitter
         L, failed = potrf(A.T, lower=True, clean=True)  # A is symmetric; A.T needs no copy
         jitter *= 10
-    inverse, _ = trtri(L, lower=True, overwrite_c=True)
-    inverse *= scale
-    return inverse
+    return L, scale
 
 
 class DiagonalFactor:

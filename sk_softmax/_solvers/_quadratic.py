@@ -15,9 +15,8 @@ second-order methods for convex l1-regularized optimization", Mathematical Progr
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import get_lapack_funcs
 
-from sk_softmax._factors import inverse_sqrt
+from sk_softmax._factors import solver_of
 
 # Faces that are tried, each with a solve; most models take a handful.
 _MAX_FACES = 100
@@ -63,7 +62,7 @@ class MatrixModel:
 
     def step(self, free, slope):
         """``-H^-1 slope`` on the coefficients of a mask."""
-        return -_solver(self._H[np.ix_(free, free)])(slope)
+        return -solver_of(self._H[np.ix_(free, free)])(slope)
 
 
 class OperatorModel:
@@ -105,7 +104,7 @@ class OperatorModel:
         ):
             A = B[np.ix_(some, some)]
             A[np.diag_indices(len(A))] += more[some]
-            solvers.append(_solver(A) if len(A) else np.copy)
+            solvers.append(solver_of(A) if len(A) else np.copy)
         counts = [np.count_nonzero(some) for some in np.split(free, ends)]
         ends = np.cumsum(counts)[:-1]
         return lambda r: np.concatenate(
@@ -135,20 +134,6 @@ class OperatorModel:
                 break
             d = z + (rho / previous) * d
         return y
-
-
-def _solver(A):
-    """Function from a vector v to ``A^-1 v``; overwrites A."""
-    scale = inverse_sqrt(np.maximum(np.diagonal(A), 0))
-    A *= scale
-    A *= scale[:, np.newaxis]
-    potrf, potrs = get_lapack_funcs(("potrf", "potrs"), (A,))
-    jitter, failed = 10 * np.finfo(A.dtype).eps, True
-    while failed:  # what rounding leaves indefinite gets more on its diagonal
-        np.fill_diagonal(A, 1 + jitter)
-        L, failed = potrf(A.T, lower=True)
-        jitter *= 10
-    return lambda v: scale * potrs(L, scale * v, lower=True)[0]
 
 
 def _inverse(diagonal):
