@@ -4,7 +4,6 @@ import copy
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.metrics import get_scorer
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
 
@@ -38,6 +37,8 @@ def scorer_of(scoring):
         return soft_accuracy
     if isinstance(scoring, str) and scoring == "neg_log_loss":
         return neg_soft_log_loss
+    from sklearn.metrics import get_scorer  # which takes long to import
+
     return get_scorer(scoring)
 
 

@@ -7,7 +7,6 @@ import numpy as np
 import sklearn
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.model_selection import check_cv
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
@@ -216,7 +215,9 @@ max_iter, random_state
 
     @with_callbacks
     def _fit(self, X, y, sample_weight, params):
-        """`fit`, on an object of its own."""
+        """`fit`, of a copy that takes the place of the estimator if all goes well."""
+        from sklearn.model_selection import check_cv  # which takes long to import
+
         self._check_selection()
         Cs, l1_ratios = self._grid()
         routed = self._routed(sample_weight, params)
