@@ -74,22 +74,60 @@ class IterationRecorder:
         return dict(zip(self._names, map(np.array, columns), strict=True))
 
 
-class FitTask:
-    """A fit as the callbacks of its estimator see it: a task, with a subtask per iteration.
+@dataclass(frozen=True)
+class Task:
+    """A task as the callbacks of an estimator see it, which may go to another process.
 
-    Its callbacks are told that it has begun. The method that makes it is to be decorated by
-    `with_callbacks`.
+    `context` is scikit-learn's, None without callbacks; `arguments` are those of all its hooks. A
+    method that makes one by `of` is to be decorated by `with_callbacks`.
+    """
+
+    context: object
+    arguments: dict
+
+    @classmethod
+    def of(cls, estimator, name, X, y, metadata, **options):
+        """That of a method of an estimator, with what it was given; options are of its subtasks."""
+        metadata = {key: value for key, value in metadata.items() if value is not None} or None
+        context = None
+        if hasattr(estimator, "_skl_callbacks"):
+            context = estimator._init_callback_context(name, **options)
+        return cls(context, {"estimator": estimator, "X": X, "y": y, "metadata": metadata})
+
+    def subtask(self, name, index=None, n_subtasks=0):
+        """One of its subtasks."""
+        context = self.context and self.context.subcontext(name, index, max_subtasks=n_subtasks)
+        return Task(context, self.arguments)
+
+    def begin(self, attributes=None):
+        """Tell that it has begun, at some fitted attributes."""
+        if self.context is not None:
+            self.context.call_on_fit_task_begin(
+                **self.arguments, reconstruction_attributes=attributes
+            )
+
+    def end(self, attributes=None):
+        """Tell that it has ended, with some fitted attributes; whether a callback asks to stop."""
+        if self.context is not None:
+            return self.context.call_on_fit_task_end(
+                **self.arguments, reconstruction_attributes=attributes
+            )
+        return False
+
+    def step(self, name, before=None, after=None):
+        """Tell of a subtask that is over; whether a callback asks to stop."""
+        subtask = self.subtask(name)
+        subtask.begin(before)
+        return subtask.end(after)
+
+
+class FitTask:
+    """A fit as callbacks see it: a subtask for each iteration. They are told that it has begun.
 
     Parameters
     ----------
-    estimator : SoftmaxRegression
-        May have callbacks.
-    name : str
-        Of the method.
-    X, y
-        As they were given to the method.
-    metadata : dict
-        What else was given, by name.
+    estimator, name, X, y, metadata
+        As for `Task.of`.
     max_subtasks : int
         The number of iterations at most.
 
@@ -100,32 +138,24 @@ class FitTask:
     """
 
     def __init__(self, estimator, name, X, y, metadata, max_subtasks=0):
-        metadata = {key: value for key, value in metadata.items() if value is not None} or None
-        self._arguments = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
-        self._context = self.attributes = None
-        if hasattr(estimator, "_skl_callbacks"):
-            self._context = estimator._init_callback_context(name, max_subtasks=max_subtasks)
-            self._context.call_on_fit_task_begin(**self._arguments)
+        self._task = Task.of(estimator, name, X, y, metadata, max_subtasks=max_subtasks)
+        self.attributes = None
+        self._task.begin()
 
     @property
     def is_followed(self):
         """Whether any callback follows the fit."""
-        return self._context is not None
+        return self._task.context is not None
 
     def iteration(self, attributes):
         """Tell that an iteration has led to some fitted attributes; whether to stop there."""
         # Begun only now: that there would be another iteration was not known before.
-        subtask = self._context.subcontext("iteration")
         before, self.attributes = self.attributes, attributes
-        subtask.call_on_fit_task_begin(**self._arguments, reconstruction_attributes=before)
-        return subtask.call_on_fit_task_end(**self._arguments, reconstruction_attributes=attributes)
+        return self._task.step("iteration", before, attributes)
 
     def end(self, attributes):
         """Tell that the fit has ended with some fitted attributes."""
-        if self._context is not None:
-            self._context.call_on_fit_task_end(
-                **self._arguments, reconstruction_attributes=attributes
-            )
+        self._task.end(attributes)
 
 
 class SearchTask:
@@ -133,31 +163,25 @@ class SearchTask:
 
     Parameters
     ----------
-    estimator : estimator
-        May have callbacks.
-    X, y, metadata
-        As for `FitTask`.
+    estimator, X, y, metadata
+        As for `Task.of`.
     n_paths : int
     """
 
     def __init__(self, estimator, X, y, metadata, n_paths):
-        self._task = PathTask(None, {"estimator": estimator, "X": X, "y": y, "metadata": metadata})
-        if hasattr(estimator, "_skl_callbacks"):
-            context = estimator._init_callback_context(
-                "fit", max_subtasks=n_paths + 1, sequential_subtasks=False
-            )
-            self._task = PathTask(context, self._task.arguments)
+        options = {"max_subtasks": n_paths + 1, "sequential_subtasks": False}
+        self._task = Task.of(estimator, "fit", X, y, metadata, **options)
         self._n_paths = n_paths
         self._task.begin()
 
     def path(self, index, n_steps):
-        """The `PathTask` of a path with so many values of C, which may go to another process."""
+        """The `Task` of a path with so many values of C."""
         return self._task.subtask("path", index, n_steps)
 
     @contextmanager
     def refit(self, estimator):
         """Have an estimator that is fitted to all rows tell the same callbacks."""
-        task = self._task.subtask("refit", self._n_paths, 0)
+        task = self._task.subtask("refit", self._n_paths)
         if task.context is None:
             yield
             return
@@ -169,36 +193,6 @@ class SearchTask:
     def end(self):
         """Tell that the cross-validation has ended."""
         self._task.end()
-
-
-@dataclass(frozen=True)
-class PathTask:
-    """A path as callbacks see it: a subtask for each value of C."""
-
-    context: object
-    arguments: dict
-
-    def subtask(self, name, index, n_steps):
-        """One of its subtasks."""
-        context = self.context and self.context.subcontext(name, index, max_subtasks=n_steps)
-        return PathTask(context, self.arguments)
-
-    def begin(self):
-        """Tell that it has begun."""
-        if self.context is not None:
-            self.context.call_on_fit_task_begin(**self.arguments)
-
-    def step(self):
-        """Tell that there is a model for another value of C."""
-        if self.context is not None:
-            step = PathTask(self.context.subcontext("C"), self.arguments)
-            step.begin()
-            step.end()
-
-    def end(self):
-        """Tell that it has ended."""
-        if self.context is not None:
-            self.context.call_on_fit_task_end(**self.arguments)
 
 
 def _text(value):

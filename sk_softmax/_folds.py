@@ -75,7 +75,7 @@ def fit_fold(model, Cs, X, y, targets, classes, sample_weight, fold, scorer, sco
             W, b = found["coef_"], found["intercept_"][:, np.newaxis]
             coef = np.hstack([W, b]) if model.fit_intercept else W
             steps.append((coef, score, result.n_iter, result.converged))
-            task.step()
+            task.step("C")
     task.end()
     return FoldPath(*map(np.array, zip(*steps, strict=True)))
 

@@ -224,8 +224,7 @@ max_iter, random_state
         rows, codes, self.classes_ = check_rows(self, X, y, sample_weight)
         folds = list(check_cv(self.cv, y, classifier=True).split(rows, y, **routed["split"]))
         paths = [(fold, r) for fold in folds for r in l1_ratios]
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        task = SearchTask(self, X, y, metadata, len(paths))
+        task = SearchTask(self, X, y, {"sample_weight": sample_weight}, len(paths))
         # Every fold has all classes, those included that its rows lack.
         y = y if hasattr(y, "columns") else np.asarray(y)
         weights = None if sample_weight is None else np.asarray(sample_weight)
