@@ -43,11 +43,11 @@ def codes_among(y, seen, classes):
 
     y is (n,) or (n, len(seen)), what is returned (n,) or (n, len(classes)).
     """
-    if _are_text(seen) != _are_text(classes):
+    if are_text(seen) != are_text(classes):
         kinds = ("numbers", "text")
         raise ValueError(
-            f"y has labels that are {kinds[_are_text(seen)]}, {seen[:10]}, but the classes are "
-            f"{kinds[_are_text(classes)]}, {classes[:10]}. The columns of a table without names "
+            f"y has labels that are {kinds[are_text(seen)]}, {seen[:10]}, but the classes are "
+            f"{kinds[are_text(classes)]}, {classes[:10]}. The columns of a table without names "
             "count as 0, 1, ...: pass a data frame to name them."
         )
     unknown = np.setdiff1d(seen, classes)
@@ -90,6 +90,6 @@ def _sorted_labels(classes):
     return labels
 
 
-def _are_text(labels):
+def are_text(labels):
     """Whether the first of some labels is text."""
     return isinstance(labels[0], (str, bytes))

@@ -7,6 +7,7 @@ import dask
 import numpy as np
 from scipy import sparse
 
+from sk_softmax._classes import are_text
 from sk_softmax._collections import partitions_of
 from sk_softmax._shares import Formulation, PartitionFacts, checked, split
 from sk_softmax._validation import check_held_out_data, check_training_data, weights_of_classes
@@ -163,13 +164,9 @@ def _refuse_differences(known, suffix):
             )
         if not np.array_equal(fact.feature_names, first.feature_names):
             raise ValueError(f"{about} has other columns than partition {first_number}.")
-        if _is_text(fact.classes) != _is_text(first.classes):
+        if are_text(fact.classes) != are_text(first.classes):
             raise ValueError(
                 f"y{suffix} has text in some partitions and numbers in others: "
                 f"{first.classes[:3]} in partition {first_number}, {fact.classes[:3]} in "
                 f"partition {number}."
             )
-
-
-def _is_text(labels):
-    return isinstance(labels[0], (str, bytes))

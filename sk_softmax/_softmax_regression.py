@@ -462,9 +462,13 @@ class SoftmaxRegression(
                 "all labels at once. Pass the weights as a dict, for example those that "
                 "sklearn.utils.compute_class_weight finds in a part of the data."
             )
-        for name, default in (("l1_ratio", 0.0), ("penalty_factor", None), ("bounds", None)):
-            value = getattr(self, name)
-            if value is not default and (default is None or value != default):
+        is_given = {
+            "l1_ratio": self.l1_ratio != 0,
+            "penalty_factor": self.penalty_factor is not None,
+            "bounds": self.bounds is not None,
+        }
+        for name, given in is_given.items():
+            if given:
                 raise AttributeError(
                     f"partial_fit is not available for {name}, which only fit on all rows takes."
                 )

@@ -104,7 +104,7 @@ ALLOWED = {
     },
     "_cluster": {"_rows", "_shares"},
     "_collections": set(),
-    "_placed_data": {"_collections", "_shares", "_validation"},
+    "_placed_data": {"_classes", "_collections", "_shares", "_validation"},
     "dask": {"_cluster", "_collections", "_placed_data", "_softmax_regression", "_validation"},
     "_unwrap": {"_array_api"},
     "_coefficient_frame": {"_unwrap"},

@@ -97,10 +97,9 @@ def _directions(objective, reference):
     penalty, p = objective.penalty, objective.n_features
     if penalty.is_smooth:  # the same vector may be added to all classes
         directions[:, reference] = 0
-    directions[0, :, :p][np.broadcast_to(np.isfinite(penalty.lower), (len(directions[0]), p))] = 0
-    directions[1, :, :p][np.broadcast_to(np.isfinite(penalty.upper), (len(directions[0]), p))] = 0
-    is_held = (np.asarray(penalty.l2) > 0) | (np.asarray(penalty.l1) > 0)
-    directions[:, :, :p][:, :, np.broadcast_to(is_held, p)] = 0
+    directions[0, :, :p] *= ~np.isfinite(penalty.lower)
+    directions[1, :, :p] *= ~np.isfinite(penalty.upper)
+    directions[:, :, :p] *= (np.asarray(penalty.l2) == 0) & (np.asarray(penalty.l1) == 0)
     return directions
 
 
