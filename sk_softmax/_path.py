@@ -10,11 +10,11 @@ from sk_softmax._formulation import coefficients, make_objective
 from sk_softmax._penalty import Penalty
 from sk_softmax._regularisation import make_penalty
 from sk_softmax._softmax_regression import SoftmaxRegression, minimised
-from sk_softmax._solvers import SOLVERS
+from sk_softmax._solvers import SOLVERS, choose_solver
 from sk_softmax._threads import RowThreads
 from sk_softmax._validation import check_training_data
 
-# C from which to which a grid goes where no C is known at which all coefficients are zero.
+# From which C to which grids go that do not depend on the data, as LogisticRegressionCV's do.
 _SMALLEST, _LARGEST = 1e-4, 1e4
 
 
@@ -170,15 +170,13 @@ def check_Cs(Cs):
 
 def minima_along(model, data, threads, Cs):
     """Yield each C, the coefficients there by name, and the `SolverResult`."""
-    model, objective, theta = copy.copy(model), None, None
-    weight = data.total_weight
+    model = copy.copy(model)
+    model.C = float(Cs[0])
+    objective = make_objective(model, data, threads)
+    theta = objective.null_model()[0]
     for C in Cs:
         model.C = float(C)
-        if objective is None:
-            objective = make_objective(model, data, threads)
-            theta = objective.null_model()[0]
-        else:
-            objective = objective.with_penalty(make_penalty(model, data, weight))
+        objective = objective.with_penalty(make_penalty(model, data, data.total_weight))
         solver = model.make_solver(objective)
         result = minimised(solver, objective, theta, lambda state: False)
         theta = result.theta
@@ -190,9 +188,14 @@ def default_Cs(model, data, threads, number, eps):
     if number < 1:
         raise ValueError(f"Cs must be at least 1, got {number}.")
     if model.l1_ratio == 0 or len(data.weighted) == 1:
-        return np.geomspace(_SMALLEST, _LARGEST, number)
+        return fixed_grid(number)
     smallest = _smallest_C(model, data, threads)
     return np.geomspace(smallest, smallest / eps, number) if number > 1 else np.array([smallest])
+
+
+def fixed_grid(number):
+    """Values of C at equal ratios, ascending, whatever the data are."""
+    return np.geomspace(_SMALLEST, _LARGEST, number)
 
 
 def _smallest_C(model, data, threads):
@@ -211,7 +214,7 @@ def _smallest_C(model, data, threads):
     free = upper > lower
     lower[penalised] = upper[penalised] = 0
     null = objective.with_penalty(Penalty(penalty.l2, penalty.l1, lower, upper))
-    solver = SOLVERS["prox-newton"](tol=1e-10, max_iter=None)
+    solver = SOLVERS[choose_solver(null.rows, null.penalty)](tol=1e-10, max_iter=None)
     theta = solver.minimize(null, objective.null_model()[0], lambda state: False).theta
     G, _ = objective.unpack(objective.evaluate(theta).gradient)
     ratio = (abs(G) / np.where(penalised, l1, 1))[penalised & free]

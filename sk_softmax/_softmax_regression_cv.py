@@ -13,7 +13,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sk_softmax._array_api import received_with
 from sk_softmax._callbacks import CallbackSupportMixin, SearchTask, with_callbacks
 from sk_softmax._folds import FoldPath, fit_fold, scorer_of
-from sk_softmax._path import check_Cs
+from sk_softmax._path import check_Cs, fixed_grid
 from sk_softmax._prediction import SoftmaxPredictionMixin
 from sk_softmax._softmax_regression import SoftmaxRegression
 from sk_softmax._validation import check_rows
@@ -255,7 +255,7 @@ max_iter, random_state
 
     def _refit(self, X, y, sample_weight, task):
         """Fit to all rows with what `selection` chooses."""
-        i, j = self._chosen()
+        i, j = chosen(self.scores_, self.selection)
         self.C_, self.l1_ratio_ = float(self.Cs_[j]), float(self.l1_ratios_[i])
         model = self._model(C=self.C_, l1_ratio=self.l1_ratio_, classes=self.classes)
         with task.refit(model):
@@ -275,15 +275,6 @@ max_iter, random_state
         self.coef_ = coefs[:, :p].copy()
         self.intercept_ = coefs[:, p].copy() if self.fit_intercept else np.zeros(len(coefs))
 
-    def _chosen(self):
-        """Indices of the `l1_ratio` and the C that `selection` chooses."""
-        mean = self.scores_.mean(axis=0)
-        i, j = np.unravel_index(np.argmax(mean), mean.shape)
-        if self.selection == "best":
-            return i, j
-        within = mean[i] >= mean[i, j] - standard_errors(self.scores_)[i, j]
-        return i, np.argmax(within)
-
     def _model(self, **parameters):
         """A `SoftmaxRegression` with the parameters of this estimator, and others."""
         own = {name: getattr(self, name) for name in _OF_FITS}
@@ -291,7 +282,7 @@ max_iter, random_state
 
     def _grid(self):
         """Values of C, ascending, and of `l1_ratio`."""
-        Cs = np.geomspace(1e-4, 1e4, self.Cs) if isinstance(self.Cs, Integral) else self.Cs
+        Cs = fixed_grid(self.Cs) if isinstance(self.Cs, Integral) else self.Cs
         l1_ratios = np.asarray(self.l1_ratios, dtype=np.float64).ravel()
         if len(l1_ratios) == 0 or not ((l1_ratios >= 0) & (l1_ratios <= 1)).all():
             raise ValueError(
@@ -361,6 +352,15 @@ max_iter, random_state
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def chosen(scores, selection):
+    """Indices of the `l1_ratio` and the C that a rule chooses by scores as in `scores_`."""
+    mean = scores.mean(axis=0)
+    i, j = np.unravel_index(np.argmax(mean), mean.shape)
+    if selection == "best":
+        return i, j
+    return i, np.argmax(mean[i] >= mean[i, j] - standard_errors(scores)[i, j])
 
 
 def standard_errors(scores):

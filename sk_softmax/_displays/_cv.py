@@ -4,7 +4,7 @@ import numpy as np
 
 from sk_softmax._displays._common import COLOURS, import_pyplot, make_axes
 from sk_softmax._displays._path import count_above
-from sk_softmax._softmax_regression_cv import SoftmaxRegressionCV, standard_errors
+from sk_softmax._softmax_regression_cv import SoftmaxRegressionCV, chosen, standard_errors
 from sk_softmax._unwrap import unwrap
 
 
@@ -120,7 +120,8 @@ class CVDisplay:
         self.figure_ = self.ax_.figure
         mean, error = self.scores.mean(axis=0), standard_errors(self.scores)
         error = np.where(np.isfinite(error), error, 0.0)
-        i, j = np.unravel_index(np.argmax(mean), mean.shape)
+        i, best = chosen(self.scores, "best")
+        _, smallest = chosen(self.scores, "one_standard_error")
         self.lines_ = []
         for row, l1_ratio in enumerate(self.l1_ratios):
             colour, is_best = COLOURS[row % len(COLOURS)], row == i
@@ -138,8 +139,7 @@ class CVDisplay:
                 self.ax_.errorbar(
                     self.Cs, mean[row], error[row], fmt="none", ecolor=colour, capsize=2, alpha=0.6
                 )
-        smallest = int(np.argmax(mean[i] >= mean[i, j] - error[i, j]))
-        self.best_, self.one_standard_error_ = float(self.Cs[j]), float(self.Cs[smallest])
+        self.best_, self.one_standard_error_ = float(self.Cs[best]), float(self.Cs[smallest])
         for C, style, name in (
             (self.best_, "--", "best"),
             (self.one_standard_error_, ":", "one standard error"),
