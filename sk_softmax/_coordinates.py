@@ -39,16 +39,15 @@ class Coordinates:
             rows = rows.select(used)
         else:
             used = np.arange(p)
-        self.mask = mask
-        self._places = np.append(used, np.arange(p, mask.shape[1]))
-        self._mask = mask[:, self._places]
+        places = np.append(used, np.arange(p, mask.shape[1]))
+        self._mask = mask[:, places]
         self._columns = columns.select(used)
         self._loss = objective.on(rows).with_penalty(Penalty())
-        theta = self._columns.theta_of(V[:, self._places])
+        theta = self._columns.theta_of(V[:, places])
         self._theta, self._model = theta.ravel(), self._loss.unpack(theta)
 
     def __len__(self):
-        return int(np.count_nonzero(self.mask))
+        return int(np.count_nonzero(self._mask))
 
     @property
     def work(self):

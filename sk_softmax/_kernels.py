@@ -66,7 +66,7 @@ def probabilities(block, Z):
 def hessian_product_at(block, Z, P):
     """As `hessian_product`, of the logits of a step alone, with the softmax P of all rows."""
     P = P[:, block.rows]
-    Z -= np.einsum("km,km->m", P, Z)
+    Z -= dots(P, Z)
     Z *= P
     Z *= block.weights
     return ()
@@ -143,7 +143,7 @@ def dual_entropy(block, Z, share):
     """
     K, targets = block.targets.n_classes, block.targets
     P, D = softmax(targets.logits(Z[:K])), Z[K:]
-    D -= np.einsum("km,km->m", P, D)
+    D -= dots(P, D)
     D += 1
     P *= D
     Q = targets.matrix(P.dtype)

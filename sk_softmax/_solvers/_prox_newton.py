@@ -100,9 +100,12 @@ class _Run:
             extended[:, : self._p] = values
             return extended
 
-        self._l2, self._l1 = of_coefficients(penalty.l2, 0.0), of_coefficients(penalty.l1, 0.0)
-        self._lower = of_coefficients(penalty.lower, -np.inf)
-        self._upper = of_coefficients(penalty.upper, np.inf)
+        self._l2 = of_coefficients(penalty.l2, 0.0)
+        self._terms = Terms(
+            of_coefficients(penalty.l1, 0.0),
+            of_coefficients(penalty.lower, -np.inf),
+            of_coefficients(penalty.upper, np.inf),
+        )
         self._n_iter = self._n_evaluations = 0
         self._bound, self._reason = -math.inf, None
         self._held = self._fixed()
@@ -114,9 +117,10 @@ class _Run:
         Where nothing draws the coefficients of a column to zero, as with the intercepts, one number
         may be added to those of all classes.
         """
-        is_bounded = np.isfinite(self._lower) | np.isfinite(self._upper)
-        is_free = ((self._l1 == 0) & (self._l2 == 0) & ~is_bounded).all(axis=0)
-        fixed = self._lower == self._upper
+        l1, lower, upper = self._terms
+        is_bounded = np.isfinite(lower) | np.isfinite(upper)
+        is_free = ((l1 == 0) & (self._l2 == 0) & ~is_bounded).all(axis=0)
+        fixed = lower == upper
         fixed[np.argmax(self._objective.rows.class_weight), is_free] = True
         return fixed
 
@@ -191,15 +195,19 @@ class _Run:
         else:
             following = self._shortened(point, step, decrease)
             self._damping = max(_MORE * self._damping, _DAMPING)
-            other, promised = self._step(self._damped(model, coordinates), point, mask)
-            other = self._point_along(point, other)
-            if self._decreases(point, other, promised) and (
-                following is None or other.value < following.value
-            ):
+            damped, promised = self._step(self._damped(model, coordinates), point, mask)
+            other = self._point_along(point, damped)
+            is_lower = following is None or other.value < following.value
+            if is_lower and self._decreases(point, other, promised):
                 following, decrease = other, promised
         if following is None:
             self._reason = StopReason.PRECISION
             return point
+        self._take(point, following, decrease)
+        return following
+
+    def _take(self, point, following, decrease):
+        """Count an iteration, and report it; sets the reason if the run ends after it."""
         self._n_iter += 1
         if following.value < self._bound - 4 * _EPS * max(self._bound, 1.0):
             self._bound = -math.inf  # rounding errors were larger than they seemed
@@ -209,7 +217,6 @@ class _Run:
         elif self._n_idle > _MAX_IDLE:
             self._reason = StopReason.PRECISION
         self._tell(following, decrease)
-        return following
 
     def _damped(self, model, coordinates):
         """A model with more curvature where rows have residuals, as long as steps are too long."""
@@ -261,9 +268,10 @@ class _Run:
     def _raise_bound(self, model, point, mask, step):
         """Let the bound on the minimum be what a step to about the minimum of the model shows."""
         V = point.V + step
-        inside = (self._lower < V) & (self._upper > V) & ((V != 0) | (self._l1 == 0))
+        l1, lower, upper = self._terms
+        inside = (lower < V) & (upper > V) & ((V != 0) | (l1 == 0))
         face = mask & inside & (self._l2 <= TINY_SQUARES)
-        slope = self._l1 * np.sign(V)
+        slope = l1 * np.sign(V)
 
         def corrected(G):
             step = np.zeros(G.shape)
@@ -278,8 +286,8 @@ class _Run:
 
     def _step(self, model, point, mask):
         """The step to the minimum of a model, and how far that is below the point."""
-        terms = Terms(self._l1[mask], self._lower[mask], self._upper[mask])
         x, step = point.V[mask], np.zeros(point.V.shape)
+        terms = self._terms.at(mask)
         minimum, decrease = minimised(model, x, point.gradient[mask], terms, _FORCING)
         step[mask] = minimum - x
         return step, decrease
@@ -302,7 +310,7 @@ class _Run:
         metrics = {
             "loss": point.value,
             "accuracy": point.accuracy,
-            "gap": min(self._gap(point), decrease) if self._bound > -math.inf else decrease,
+            "gap": min(self._gap(point), decrease),
             "n_evaluations": self._n_evaluations,
             "n_nonzero": int(np.count_nonzero(V[:, : self._p])),
         }
@@ -315,10 +323,10 @@ class _Run:
     def _working_set(self, point):
         """Mask of the coefficients to move, and whether it has all that violate optimality."""
         V, G = point.V, point.gradient
-        terms = Terms(self._l1, self._lower, self._upper)
+        terms = self._terms
         sign, slope = terms.orthant(V, G)
         may_move = terms.free(V, sign, slope) & ~self._held
-        mask = may_move & ((V != 0) | (self._l1 == 0))
+        mask = may_move & ((V != 0) | (terms.l1 == 0))
         entering = np.flatnonzero(may_move & ~mask)
         size = np.count_nonzero(mask)
         room = max(size, self._cheap_size() - size)
@@ -329,7 +337,7 @@ class _Run:
         mask.ravel()[entering] = True
         # Of a column one class stays at zero, or one number could be added to those of all. Where
         # the others are at the minimum it does not violate optimality, since V is centred.
-        columns = np.flatnonzero(mask.all(axis=0) & ~V.all(axis=0) & (self._l1 > 0).all(axis=0))
+        columns = np.flatnonzero(mask.all(axis=0) & ~V.all(axis=0) & (terms.l1 > 0).all(axis=0))
         if not self._penalty.has_bounds:
             distance = np.where(V == 0, abs(slope), np.inf)[:, columns]
             mask[np.argmin(distance, axis=0), columns] = False

@@ -12,7 +12,7 @@ Control and Optimization 20(2), 1982; R. H. Byrd, G. M. Chin, J. Nocedal, F. Ozt
 second-order methods for convex l1-regularized optimization", Mathematical Programming 159, 2016.)
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -141,13 +141,16 @@ def _inverse(diagonal):
     return 1 / np.maximum(diagonal, np.finfo(float).eps * diagonal.max())
 
 
-@dataclass(frozen=True)
-class Terms:
+class Terms(NamedTuple):
     """What is beside the quadratic: `l1`, `lower` and `upper` for each coefficient."""
 
     l1: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
+
+    def at(self, mask):
+        """Those of the coefficients of a mask."""
+        return Terms(*(values[mask] for values in self))
 
     def orthant(self, x, g):
         """Signs of the orthant that x lies in, or enters along -g; the slope of m in it."""
