@@ -261,6 +261,13 @@ def _check_likelihood(model):
             "An L1 penalty selects features, and estimates have no normal distribution then: fit "
             "with l1_ratio=0, or C=np.inf on other rows with the features selected."
         )
+    if model.bounds is not None:
+        coef, (lower, upper) = copy.copy(model).densify().coef_, model.bounds
+        if ((coef <= lower) | (coef >= upper)).any():
+            raise ValueError(
+                "A coefficient is at one of its bounds, where estimates have no normal "
+                "distribution: fit without bounds, or with bounds that hold anyway."
+            )
     if model.stop_reason_ == "separable":
         raise ValueError(
             "The classes are separable, at least in part, so that there are no maximum-likelihood "

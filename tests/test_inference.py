@@ -585,3 +585,15 @@ def test_models_without_a_likelihood():
     model.l1_ratio = 0.5
     with pytest.raises(ValueError, match="L1 penalty"):
         summary(model, X, y)
+
+
+def test_estimates_at_a_bound_have_no_standard_errors():
+    X, y = wine()
+    free = summary(unpenalised(X, y, tol=1e-12), X, y)
+    model = unpenalised(X, y, tol=1e-12, bounds=(-1e3, 1e3))
+    np.testing.assert_allclose(summary(model, X, y).covariance, free.covariance, rtol=1e-6)
+    tight = unpenalised(X, y, bounds=(-0.1, 0.1))
+    with pytest.raises(ValueError, match="at one of its bounds"):
+        summary(tight, X, y)
+    with pytest.raises(ValueError, match="at one of its bounds"):
+        summary(tight.sparsify(), X, y)
