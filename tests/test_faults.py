@@ -202,14 +202,14 @@ def test_a_cholesky_that_fails_is_repeated_on_a_stronger_diagonal(monkeypatch, s
     original, calls = _factors.get_lapack_funcs, []
 
     def unreliable(names, arrays):
-        potrf, trtri = original(names, arrays)
+        (routine,) = original(names, arrays)
 
         def failing(A, **options):
             calls.append(1)
-            L, failed = potrf(A, **options)
+            L, failed = routine(A, **options)
             return (L, 1) if len(calls) <= failures else (L, failed)
 
-        return failing, trtri
+        return [failing if names == ("potrf",) else routine]
 
     monkeypatch.setattr(_factors, "get_lapack_funcs", unreliable)
     X, y = make_problem(0, n=300)
