@@ -45,6 +45,7 @@ class Coordinates:
         self._loss = objective.on(rows).with_penalty(Penalty())
         theta = self._columns.theta_of(V[:, places])
         self._theta, self._model = theta.ravel(), self._loss.unpack(theta)
+        self._places = _places_by_class(self._mask)
 
     def __len__(self):
         return int(np.count_nonzero(self._mask))
@@ -56,7 +57,15 @@ class Coordinates:
 
     def hessian(self):
         """The matrix."""
-        kernel = partial(_add_hessian, **self._layout)
+        columns, q = self._columns, self._mask.shape[1]
+        kernel = partial(
+            _add_hessian,
+            places=self._places,
+            size=len(self),
+            mean=columns.mean,
+            scale=columns.scale,
+            q=q,
+        )
         (H,) = self._loss.rows.accumulate(kernel, self._model)
         return H
 
@@ -74,7 +83,10 @@ class Coordinates:
 
     def class_blocks(self):
         """The blocks of the matrix on its diagonal, one for each class."""
-        kernel = partial(_add_class_blocks, **self._layout)
+        columns = self._columns
+        kernel = partial(
+            _add_class_blocks, places=self._places, mean=columns.mean, scale=columns.scale
+        )
         return self._loss.rows.accumulate(kernel, self._model)
 
     def diagonal(self, weights=class_curvature):
@@ -95,30 +107,16 @@ class Coordinates:
         """Numbers in the blocks of the classes."""
         return int((self._mask.sum(axis=1).astype(float) ** 2).sum())
 
-    @property
-    def _layout(self):
-        """Where coefficients are, and what makes a block's columns standardised."""
-        columns, q = self._columns, self._mask.shape[1]
-        places, size = _places_by_class(self._mask)
-        return {
-            "places": places,
-            "size": size,
-            "mean": columns.mean,
-            "scale": columns.scale,
-            "q": q,
-        }
-
 
 def _places_by_class(mask):
     """For each class its columns, and where they are among all coefficients."""
     ends = np.cumsum(mask.sum(axis=1))
     starts = ends - mask.sum(axis=1)
-    places = [
+    return [
         (k, np.flatnonzero(mask[k]), slice(start, end))
         for k, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True))
         if end > start
     ]
-    return places, int(ends[-1])
 
 
 def _add_hessian(total, block, Z, places, size, mean, scale, q):
@@ -139,13 +137,12 @@ def _add_hessian(total, block, Z, places, size, mean, scale, q):
     return total
 
 
-def _add_class_blocks(total, block, Z, places, size, mean, scale, q):
+def _add_class_blocks(total, block, Z, places, mean, scale):
     """Add a block of rows to the matrices of the classes."""
-    P, X = softmax(block.targets.logits(Z)), block.columns(mean, scale)[:q]
+    P = softmax(block.targets.logits(Z))
     P *= complement(P)
     P *= block.weights
-    roots = [X[columns] * np.sqrt(P[k]) for k, columns, _ in places]
-    added = tuple(root @ root.T for root in roots)
+    added = block.grams([(columns, P[k]) for k, columns, _ in places], mean, scale)
     return added if total is None else add_in_place(total, added)
 
 

@@ -71,6 +71,31 @@ class Block:
         columns[:p] *= scale[:, np.newaxis]
         return columns
 
+    def grams(self, parts, center, scale):
+        """``sum_i c_i x_i x_i'`` of some of what `columns` returns, for pairs of these and c (m,).
+
+        Sums over sparse rows are about zero, and then about the center.
+        """
+        if not sparse.issparse(self.X):
+            X = self.columns(center, scale)
+            roots = (X[columns] * np.sqrt(c) for columns, c in parts)
+            return tuple(root @ root.T for root in roots)
+        p = len(center)
+        X, center, scale = self.values.tocsc(), np.append(center, 0), np.append(scale, 1)
+        ones = sparse.csc_array(np.ones((X.shape[0], 1)))
+        X = sparse.hstack([X, ones], format="csc")
+        grams = []
+        for columns, c in parts:
+            some, m, s = X[:, columns], center[columns], scale[columns]
+            weighted = some.multiply(c[:, np.newaxis]).tocsc()
+            first = weighted.sum(axis=0)
+            gram = (some.T @ weighted).toarray()
+            gram -= np.outer(first, m) + np.outer(m, first) - c.sum() * np.outer(m, m)
+            gram *= s
+            gram *= s[:, np.newaxis]
+            grams.append(gram)
+        return tuple(grams)
+
     def dense(self, rows=slice(None), dtype=None):
         """Values of some rows, an array in `dtype` or another one."""
         X = self.X[rows]
