@@ -161,7 +161,7 @@ def polished(table, C, attempts, reference, limit):
 
 
 def _sure(found, value):
-    return found.decrement <= SURE_DECREMENT * abs(value) and found.change <= SURE_CHANGE
+    return bool(found.decrement <= SURE_DECREMENT * abs(value) and found.change <= SURE_CHANGE)
 
 
 def measure(table, C, options):
