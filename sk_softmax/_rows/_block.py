@@ -80,7 +80,6 @@ class Block:
             X = self.columns(center, scale)
             roots = (X[columns] * np.sqrt(c) for columns, c in parts)
             return tuple(root @ root.T for root in roots)
-        p = len(center)
         X, center, scale = self.values.tocsc(), np.append(center, 0), np.append(scale, 1)
         ones = sparse.csc_array(np.ones((X.shape[0], 1)))
         X = sparse.hstack([X, ones], format="csc")
