@@ -1,7 +1,7 @@
-"""Classes that are known before the data: which labels are among them, and which are modelled."""
+"""The classes: which labels are among them, what they weigh, and which are modelled."""
 
 import numpy as np
-from sklearn.utils import column_or_1d
+from sklearn.utils import column_or_1d, compute_class_weight
 
 
 def check_classes(classes, known):
@@ -65,7 +65,29 @@ def codes_among(y, seen, classes):
     return Q
 
 
-def modelled(estimator, class_totals):
+def class_totals(y, sample_weight, n_classes):
+    """The weight of each class in codes or probabilities."""
+    if y.ndim == 2:
+        return sample_weight @ y
+    return np.bincount(y, weights=sample_weight, minlength=n_classes)
+
+
+def weights_of_classes(class_weight, classes, y, sample_weight):
+    """The weight of each class; "balanced" makes those that have weight count alike."""
+    weights = np.ones(len(classes))
+    totals = class_totals(y, sample_weight, len(classes))
+    occurs = totals > 0
+    if isinstance(class_weight, str):  # "balanced"
+        with np.errstate(over="ignore"):  # checked below
+            weights[occurs] = totals.sum() / (occurs.sum() * totals[occurs])
+    else:
+        weights = compute_class_weight(class_weight, classes=classes, y=classes)
+    if not (np.all(np.isfinite(weights)) and np.all(weights >= 0)):
+        raise ValueError(f"class_weight must be finite and non-negative, got {class_weight!r}.")
+    return weights
+
+
+def modelled(estimator, totals):
     """Indices of the classes that have coefficients; the probability of the others is zero.
 
     A class without weight has none, nor has one of the parameter `classes` without rows if there
@@ -74,8 +96,8 @@ def modelled(estimator, class_totals):
     """
     is_free = estimator.fit_intercept and estimator.label_smoothing == 0
     if estimator.classes is None or is_free:
-        return np.flatnonzero(class_totals > 0)
-    return np.arange(len(class_totals))
+        return np.flatnonzero(totals > 0)
+    return np.arange(len(totals))
 
 
 def _sorted_labels(classes):

@@ -15,7 +15,8 @@ from sk_softmax._scorers import (
     soft_accuracy,
 )
 from sk_softmax._threads import RowThreads
-from sk_softmax._validation import check_targets, weigh_rows
+from sk_softmax._training_data import weigh_rows
+from sk_softmax._validation import check_targets
 
 
 class FoldPath(NamedTuple):

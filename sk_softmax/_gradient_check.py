@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from sk_softmax._formulation import make_objective
 from sk_softmax._objective import NOT_FINITE, OutOfRangeError
 from sk_softmax._threads import RowThreads
-from sk_softmax._validation import check_training_data
+from sk_softmax._training_data import check_training_data
 
 
 @dataclass(frozen=True)

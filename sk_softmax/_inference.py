@@ -11,8 +11,8 @@ from sk_softmax._formulation import make_objective, theta_of
 from sk_softmax._offsets import check_offset_like
 from sk_softmax._softmax_regression import SoftmaxRegression
 from sk_softmax._threads import RowThreads
+from sk_softmax._training_data import check_summary_data
 from sk_softmax._unwrap import names_of_columns, unwrap
-from sk_softmax._validation import check_summary_data
 
 
 def summary(

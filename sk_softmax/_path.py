@@ -6,13 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import clone
 
+from sk_softmax._fit import minimised
 from sk_softmax._formulation import coefficients, make_objective
 from sk_softmax._penalty import Penalty
 from sk_softmax._regularisation import make_penalty
-from sk_softmax._softmax_regression import SoftmaxRegression, minimised
+from sk_softmax._softmax_regression import SoftmaxRegression
+from sk_softmax._solver_choice import solver_of
 from sk_softmax._solvers import SOLVERS, choose_solver
 from sk_softmax._threads import RowThreads
-from sk_softmax._validation import check_training_data
+from sk_softmax._training_data import check_training_data
 
 # From which C to which grids go that do not depend on the data, as LogisticRegressionCV's do.
 _SMALLEST, _LARGEST = 1e-4, 1e4
@@ -177,7 +179,7 @@ def minima_along(model, data, threads, Cs):
     for C in Cs:
         model.C = float(C)
         objective = objective.with_penalty(make_penalty(model, data, data.total_weight))
-        solver = model.make_solver(objective)
+        _, solver = solver_of(model, objective)
         result = minimised(solver, objective, theta, lambda state: False)
         theta = result.theta
         yield model.C, coefficients(objective, theta, data), result

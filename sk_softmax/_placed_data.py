@@ -7,10 +7,10 @@ import dask
 import numpy as np
 from scipy import sparse
 
-from sk_softmax._classes import are_text
+from sk_softmax._classes import are_text, weights_of_classes
 from sk_softmax._collections import partitions_of
 from sk_softmax._shares import Formulation, PartitionFacts, checked, split
-from sk_softmax._validation import check_held_out_data, check_training_data, weights_of_classes
+from sk_softmax._training_data import check_held_out_data, check_training_data
 
 
 @dataclass

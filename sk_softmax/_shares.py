@@ -6,17 +6,12 @@ import numpy as np
 from scipy import sparse
 
 from sk_softmax._allocator import freed_memory_is_kept
+from sk_softmax._classes import class_totals
 from sk_softmax._early_stopping import split_rows
 from sk_softmax._rows import ConcatenatedRows, Targets, as_rows
 from sk_softmax._softmax_regression import SoftmaxRegression
 from sk_softmax._threads import RowThreads
-from sk_softmax._validation import (
-    TrainingData,
-    check_part,
-    class_totals,
-    hold_out,
-    with_all_classes,
-)
+from sk_softmax._training_data import TrainingData, check_part, hold_out, with_all_classes
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,96 +1,26 @@
-"""The estimator: validate, build the objective, solve, unpack."""
+"""The estimator: its parameters, and what scikit-learn asks of it."""
 
 import copy
 import functools
 import warnings
-from dataclasses import fields, replace
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 
 from sk_softmax import _hints
 from sk_softmax._array_api import in_numpy, place_of, put, received_with, state_in_numpy
-from sk_softmax._callbacks import (
-    CallbackSupportMixin,
-    FitTask,
-    IterationRecorder,
-    with_callbacks,
-)
-from sk_softmax._classes import classes_of_call
-from sk_softmax._early_stopping import Validation, split_rows
-from sk_softmax._formulation import (
-    PreviousModel,
-    coefficients,
-    initial_theta,
-    make_objective,
-)
-from sk_softmax._offsets import check_offset_like
+from sk_softmax._callbacks import CallbackSupportMixin
+from sk_softmax._early_stopping import split_rows
+from sk_softmax._fit import fit_to
+from sk_softmax._partial_fit import available_if, can_stream, go_on
 from sk_softmax._prediction import SoftmaxPredictionMixin
-from sk_softmax._solvers import (
-    SCHEDULES,
-    SGD,
-    SOLVERS,
-    SolverResult,
-    StopReason,
-    Stream,
-    choose_solver,
-    planned_iterations,
-)
-from sk_softmax._threads import RowThreads
-from sk_softmax._validation import (
-    available_if,
-    check_coefficients,
-    check_held_out_data,
-    check_stream_data,
-    check_training_data,
-    hold_out,
-    is_soft,
-    looks_sorted,
-)
-
-# Parameters that only "sgd" has, and that choose it if they are set.
-_OF_SGD = (
-    "learning_rate",
-    "schedule",
-    "batch_size",
-    "momentum",
-    "nesterov",
-    "average",
-    "record_batches",
-)
-_NOT_CONVERGED = {
-    StopReason.MAX_ITER: "stopped after max_iter={n_iter} {unit}; increase max_iter or tol",
-    StopReason.NO_IMPROVEMENT: (
-        "lowers the training loss no further after {n_iter} {unit}, but an estimated {share:.2%} "
-        "or more of what the loss can fall by is left, as outlying rows, columns of very different "
-        'magnitudes, or too low a learning_rate may leave it; take solver="lbfgs"'
-    ),
-    StopReason.PRECISION: (
-        "can get no nearer to the minimum in floating point; increase tol, or scale the features"
-    ),
-    StopReason.SEPARABLE: (
-        "stopped after {n_iter} {unit}: hyperplanes separate some classes, at least in part, so "
-        "that without a penalty the minimum is at infinity; set C to a finite number"
-    ),
-    StopReason.DIVERGED: (
-        'diverged after {n_iter} {unit}; lower learning_rate or leave it at "auto", and scale '
-        "the features, for example with StandardScaler"
-    ),
-}
-
-_ONE_CLASS = (
-    "All weight (sample_weight times class_weight) is on one class, {!r}, which the model always "
-    "predicts."
-)
-_SORTED = (
-    "All rows of this call of partial_fit are of one class, which rows in random order hardly are. "
-    "If the data are sorted by class, the model forgets the first classes for the last: shuffle "
-    "the rows, or take those of a call from several places."
-)
+from sk_softmax._solver_choice import asks_for_sgd
+from sk_softmax._solvers import SCHEDULES, SOLVERS
+from sk_softmax._training_data import check_held_out_data, check_training_data, hold_out
+from sk_softmax._validation import is_soft
 
 
 class SoftmaxRegression(
@@ -439,41 +369,13 @@ class SoftmaxRegression(
         places, fitted = (place_of(X), place_of(y)), copy.copy(in_numpy(self))
         X, y, sample_weight, offset = received_with(X, y, sample_weight, offset)
         held_out = received_with(X_val, y_val, sample_weight_val, offset_val)
-        warning = fitted._fit(X, y, sample_weight, offset, held_out)
-        unused = fitted._set_of_sgd()
-        if unused and fitted.solver_ != "sgd":
-            warnings.warn(
-                f"The solver {fitted.solver_!r} does not use {', '.join(unused)}: take "
-                'solver="sgd", or "auto", which follows them.',
-                UserWarning,
-                stacklevel=3,
-            )
-        if warning is not None:
+        for warning in fit_to(fitted, X, y, sample_weight, offset, held_out):
             warnings.warn(warning, stacklevel=3)
         put(fitted, *places)
         self.__dict__ = fitted.__dict__  # all of the new state, or nothing
         return self
 
-    def _can_stream(self):
-        """Whether `partial_fit` exists: raises AttributeError if not."""
-        if isinstance(self.class_weight, str):
-            raise AttributeError(
-                f"partial_fit is not available for class_weight={self.class_weight!r}, which needs "
-                "all labels at once. Pass the weights as a dict, for example those that "
-                "sklearn.utils.compute_class_weight finds in a part of the data."
-            )
-        is_given = {
-            "l1_ratio": self.l1_ratio != 0,
-            "penalty_factor": self.penalty_factor is not None,
-            "bounds": self.bounds is not None,
-        }
-        for name, given in is_given.items():
-            if given:
-                raise AttributeError(
-                    f"partial_fit is not available for {name}, which only fit on all rows takes."
-                )
-
-    @available_if(_can_stream)
+    @available_if(can_stream)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, classes=None, sample_weight=None, *, offset=None):
         """Go through some rows once, after all that were seen before.
@@ -526,123 +428,11 @@ class SoftmaxRegression(
         """
         places, fitted = (place_of(X), place_of(y)), copy.copy(in_numpy(self))
         X, y, sample_weight, offset = received_with(X, y, sample_weight, offset)
-        if fitted._partial_fit(X, y, classes, sample_weight, offset):
-            warnings.warn(_SORTED, UserWarning, stacklevel=3)
+        for warning in go_on(fitted, X, y, classes, sample_weight, offset):
+            warnings.warn(warning, stacklevel=3)
         put(fitted, *places)
         self.__dict__ = fitted.__dict__
         return self
-
-    @with_callbacks
-    def _partial_fit(self, X, y, classes, sample_weight, offset):
-        """`partial_fit`, on an object of its own; whether rows seem to be sorted by class."""
-        self._validate_params()  # which scikit-learn leaves out once a model is fitted
-        first = not hasattr(self, "n_features_in_")
-        classes = classes_of_call(self, classes)
-        check_offset_like(offset, getattr(self, "_has_offset", False))
-        data = check_stream_data(
-            self, X, y, sample_weight, self.class_weight, classes, offset, first=first
-        )
-        check_coefficients(self, data)
-        weight = data.sample_weight.sum()
-        if weight == 0:
-            raise ValueError("No row has a positive weight (sample_weight times class_weight).")
-        total = weight + getattr(self, "_weight_seen", 0.0)
-        stream = self._stream_so_far()
-        seen = None if stream is None else stream.class_weight
-        metadata = {"sample_weight": sample_weight, "offset": offset}
-        task = FitTask(self, "partial_fit", X, y, metadata)
-        with RowThreads(self.n_jobs) as threads:
-            objective = make_objective(self, data, threads, total)
-            self.solver_ = "sgd"
-            _refuse_sgd_of(objective.rows, "partial_fit")
-            loss, stream = self._make_solver_of("sgd", objective.penalty).go_on(
-                objective, weight, PreviousModel(self, objective), stream
-            )
-        if stream is None:
-            raise ValueError(
-                'The epoch diverged; lower learning_rate or leave it at "auto", and scale the '
-                "features, for example with a StandardScaler fitted on other rows."
-            )
-        found = coefficients(objective, stream.state.solution(), data, stream.columns)
-        vars(self).update(found)
-        self._stream, self._weight_seen = stream.as_dict(), total
-        self._has_offset = offset is not None
-        self.loss_, self.converged_, self.stop_reason_ = loss, False, "partial_fit"
-        self.n_iter_ = np.array([stream.state.n_epochs], dtype=np.int32)
-        task.end(found)
-        return looks_sorted(data, seen)
-
-    def _stream_so_far(self):
-        """The `Stream` of earlier calls, or one that begins with what `fit` has seen, or None."""
-        if hasattr(self, "_stream"):
-            return Stream.from_dict(self._stream)
-        fitted = getattr(self, "_weight_seen", 0.0)  # of models that did not note more
-        return Stream(None, None, fitted=fitted) if fitted else None
-
-    @with_callbacks
-    def _fit(self, X, y, sample_weight, offset, held_out):
-        """`fit`, on an object of its own; the warning that is due, or None."""
-        data = self._check_data(X, y, sample_weight, offset)
-        held_out = self._check_held_out(*held_out, data)
-        if held_out is None and self.early_stopping and len(data.weighted) > 1:
-            data, held_out = self._hold_out(data)
-        with RowThreads(self.n_jobs) as threads:
-            objective = make_objective(self, data, threads)
-            theta = initial_theta(self, objective, data)
-            solver = self.make_solver(objective)
-            validation = held_out and self._make_validation(held_out, objective)
-            metadata = {"sample_weight": sample_weight, "offset": offset}
-            task = FitTask(self, "fit", X, y, metadata, max_subtasks=planned_iterations(solver))
-            if task.is_followed:
-                task.attributes = coefficients(objective, theta, data)
-
-            def tell_callbacks(theta):
-                return task.iteration(coefficients(objective, theta(), data))
-
-            callback = tell_callbacks if task.is_followed else None
-            recorder = IterationRecorder(solver.metrics, self.verbose, validation, callback)
-            result = minimised(solver, objective, theta, recorder)
-            if self.early_stopping and validation:
-                result = _best_of(objective, validation, result)
-            can_stream = SGD.objection(objective.penalty) is None
-            stream = Stream.after_fit(objective, data) if can_stream else None
-        if result.stop_reason is StopReason.DIVERGED:
-            raise ValueError(self._complaint(result))
-        found = coefficients(objective, result.theta, data)
-        vars(self).update(found)
-        self._weight_seen, self._has_offset = data.total_weight, offset is not None
-        vars(self).pop("_stream", None)
-        if stream:
-            self._stream = stream.as_dict()
-        self.loss_ = result.value
-        self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
-        self.converged_ = result.converged
-        self.stop_reason_ = str(result.stop_reason)
-        self.history_ = recorder.history()
-        self._set_gap(result)
-        vars(self).pop("batch_history_", None)
-        if self.record_batches and self.solver_ == "sgd":
-            self.batch_history_ = recorder.batch_history()
-        task.end(found)
-        return self._warning(result, data.classes[data.weighted])
-
-    def _warning(self, result, classes):
-        """What a fit to classes that have weight is to warn of, or None."""
-        if len(classes) == 1:
-            return UserWarning(_ONE_CLASS.format(*classes.tolist()))
-        expected = result.converged or self.tol is None or getattr(result, "settled", False)
-        if expected or result.stop_reason not in _NOT_CONVERGED:
-            return None
-        return ConvergenceWarning(self._complaint(result))
-
-    def _set_gap(self, result):
-        """What "lbfgs" proved of the distance to the minimum, also as its last entry in history."""
-        vars(self).pop("gap_", None)
-        vars(self).pop("gap_method_", None)
-        if "gap" in self.history_:
-            self.gap_, self.gap_method_ = result.gap, result.gap_method
-            if result.gap < np.inf and len(self.history_["gap"]):
-                self.history_["gap"][-1] = result.gap
 
     def _check_data(self, X, y, sample_weight, offset):
         """The `TrainingData` that `fit` was given."""
@@ -661,51 +451,6 @@ class SoftmaxRegression(
                 "none to be held out; increase it, or pass X_val and y_val."
             )
         return hold_out(data, mask)
-
-    def _make_validation(self, held_out, objective):
-        """The `Validation` on rows held out, which stops only if `early_stopping` says so."""
-        rows = held_out.rows(self.label_smoothing, objective.threads)
-        patience = self.n_iter_no_change if self.early_stopping else None
-        return Validation(rows, objective.unpack, self.tol or 0.0, patience)
-
-    def _set_of_sgd(self):
-        """Names of the parameters that only "sgd" has and that are not at their defaults."""
-        defaults = _parameter_defaults()
-        return [name for name in _OF_SGD if getattr(self, name) != defaults[name]]
-
-    def make_solver(self, objective):
-        """Set `solver_` and make it."""
-        self.solver_ = self.solver
-        if self.solver == "auto" and self._set_of_sgd():
-            self.solver_ = "sgd"
-        elif self.solver == "auto":
-            self.solver_ = choose_solver(objective.rows, objective.penalty)
-        if self.solver_ == "sgd":
-            _refuse_sgd_of(objective.rows, 'The solver "sgd"')
-        return self._make_solver_of(self.solver_, objective.penalty)
-
-    def _make_solver_of(self, name, penalty):
-        """The solver of a name, from the parameters that its fields name."""
-        solver_class = SOLVERS[name]
-        objection = solver_class.objection(penalty)
-        if objection:
-            raise ValueError(f"The solver {name!r} {objection}.")
-        options = {field.name: getattr(self, field.name) for field in fields(solver_class)}
-        if "random_state" in options:
-            options["random_state"] = check_random_state(self.random_state)
-        return solver_class(**options)
-
-    def _complaint(self, result):
-        """What went wrong and what to do about it."""
-        unit = "epoch" if self.solver_ == "sgd" else "iteration"
-        unit += "s" * (result.n_iter != 1)
-        reason = _NOT_CONVERGED[result.stop_reason].format(**vars(result), unit=unit)
-        given = self.solver_ == "sgd" and self.learning_rate != "auto"
-        if self.solver_ == "sgd" and result.stop_reason is StopReason.MAX_ITER:
-            reason += ", raise learning_rate," if given else ","
-            reason += ' or take solver="lbfgs"'
-        rate = f" with learning_rate={self.learning_rate:g}" if given else ""
-        return f"The solver {self.solver_!r}{rate} {reason}."
 
     def score(self, X, y, sample_weight=None, *, offset=None):
         """Return the mean accuracy on rows with labels.
@@ -787,44 +532,11 @@ class SoftmaxRegression(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.array_api_support = self.solver != "sgd"
+        tags.array_api_support = not asks_for_sgd(self)
         return tags
-
-
-def _refuse_sgd_of(rows, what):
-    """Rows on a device or in workers cannot be taken at random."""
-    if not rows.random_access:
-        raise ValueError(
-            f"{what} takes rows at random, which it cannot where X is: on a device. Call fit with "
-            'solver="lbfgs", which reaches the minimum, or move X to the CPU.'
-        )
 
 
 @functools.cache
 def _parameter_defaults():
     """The parameters of the constructor by name."""
     return SoftmaxRegression().get_params()
-
-
-def minimised(solver, objective, theta, on_iteration):
-    """The `SolverResult` of a solver; without one where a single class has all weight."""
-    if objective.n_classes == 1:
-        return SolverResult(theta, 0.0, 0, True, StopReason.TOL, gap=0.0)
-    return solver.minimize(objective, theta, on_iteration)
-
-
-def _best_of(objective, validation, result):
-    """The result at the parameters that did best on the rows held out."""
-    if validation.best_theta is None:
-        return result
-    value, _ = objective.value_and_gradient(validation.best_theta)
-    stopped = validation.should_stop
-    return replace(
-        result,
-        theta=validation.best_theta,
-        value=value,
-        gap=np.inf,
-        gap_method=None,
-        converged=result.converged or stopped,
-        stop_reason=StopReason.EARLY_STOPPING if stopped else result.stop_reason,
-    )

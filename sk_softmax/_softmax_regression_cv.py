@@ -16,7 +16,7 @@ from sk_softmax._folds import FoldPath, fit_fold, scorer_of
 from sk_softmax._path import check_Cs, fixed_grid
 from sk_softmax._prediction import SoftmaxPredictionMixin
 from sk_softmax._softmax_regression import SoftmaxRegression
-from sk_softmax._validation import check_rows
+from sk_softmax._training_data import check_rows
 
 # Parameters that are handed on to each fit.
 _OF_FITS = (

@@ -10,9 +10,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from sk_softmax._cluster import Cluster, Here
 from sk_softmax._collections import is_collection, lazily, partitions_of, right_and_total
+from sk_softmax._partial_fit import available_if, can_stream
 from sk_softmax._placed_data import PlacedData, placed, placed_held_out
 from sk_softmax._softmax_regression import SoftmaxRegression
-from sk_softmax._validation import available_if
+from sk_softmax._solver_choice import asks_for_sgd
 
 _NO_SGD = (
     'The solver "sgd" takes rows at random, which the workers of a cluster cannot. Take '
@@ -106,7 +107,7 @@ class DaskSoftmaxRegression(SoftmaxRegression):
         vars(model).update({name: value for name, value in vars(self).items() if name != "client"})
         return model
 
-    @available_if(SoftmaxRegression._can_stream)
+    @available_if(can_stream)
     def partial_fit(self, X, y, classes=None, sample_weight=None, *, offset=None):
         """Go through some rows once, after all that were seen before, in this process.
 
@@ -257,7 +258,7 @@ class DaskSoftmaxRegression(SoftmaxRegression):
         if not is_collection(X):
             return super()._check_data(X, y, sample_weight, offset)
         _refuse_offset(offset)
-        if self.solver == "sgd" or (self.solver == "auto" and self._set_of_sgd()):
+        if asks_for_sgd(self):
             raise ValueError(_NO_SGD)
         return placed(self, self._place(), X, y, sample_weight)
 

@@ -16,9 +16,12 @@ from threadpoolctl import ThreadpoolController
 
 from sk_softmax import (
     SoftmaxRegression,
+    _callbacks,
     _curvature,
     _factors,
+    _fit,
     _hessian,
+    _partial_fit,
     _preconditioner,
     _softmax_regression,
     _validation,
@@ -59,14 +62,15 @@ STAGES = {
     "the rotation": (_rotation.Rotation, "__init__"),
     "the way back": (_rotation.Rotation, "backward"),
     "columns": (_column_sums.ColumnSums, "add"),
-    "an iteration": (_softmax_regression.IterationRecorder, "__call__"),
+    "an iteration": (_callbacks.IterationRecorder, "__call__"),
     "the score": (Validation, "score"),
-    "the best": (_softmax_regression, "_best_of"),
+    "the best": (_fit, "_best_of"),
     "the end of lbfgs": (LBFGS, "minimize"),
     "the end of sgd": (SGD, "minimize"),
     "the end of an epoch": (SGD, "go_on"),
-    "the result": (_softmax_regression, "coefficients"),
-    "the history": (_softmax_regression.IterationRecorder, "history"),
+    "the result": (_fit, "coefficients"),
+    "the result of partial_fit": (_partial_fit, "coefficients"),
+    "the history": (_callbacks.IterationRecorder, "history"),
     "the stream": (_sgd.Stream, "as_dict"),
 }
 CALLS = {
@@ -161,7 +165,8 @@ def test_a_first_call_that_fails_leaves_nothing(monkeypatch, error, call):
     X, y = make_problem(0)
     model = SoftmaxRegression(solver="sgd" if call == "sgd" else "lbfgs")
     before = dict(vars(model))
-    fail_at(monkeypatch, "the result", 1, error)
+    stage = "the result of partial_fit" if call == "partial_fit" else "the result"
+    fail_at(monkeypatch, stage, 1, error)
     with pytest.raises(error):
         CALLS[call](model, X, y)
     assert vars(model) == before

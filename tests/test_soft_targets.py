@@ -8,7 +8,7 @@ from scipy import sparse
 
 from sk_softmax import SoftmaxRegression
 from sk_softmax._formulation import make_objective
-from sk_softmax._validation import check_training_data
+from sk_softmax._training_data import check_training_data
 
 solvers = pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
 

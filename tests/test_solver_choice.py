@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sk_softmax import SoftmaxRegression, _solvers
 from sk_softmax._penalty import Penalty
+from sk_softmax._solver_choice import asks_for_sgd, set_of_sgd
 from sk_softmax._solvers import SOLVERS, choose_solver
 
 
@@ -127,3 +128,14 @@ def test_a_grid_over_learning_rates_compares_them():
     grid = {"learning_rate": [1e-4, 1e-2, 1.0]}
     search = GridSearchCV(SoftmaxRegression(random_state=0), grid).fit(X, y)
     assert len(set(search.cv_results_["mean_test_score"])) == 3
+
+
+def test_parameters_choose_sgd_unless_they_are_at_the_defaults_of_the_constructor():
+    model = SoftmaxRegression()
+    assert not set_of_sgd(model)
+    assert not asks_for_sgd(model)
+    for name, value in {"momentum": 0.5, "schedule": "cosine", "record_batches": 3}.items():
+        model = SoftmaxRegression(**{name: value})
+        assert set_of_sgd(model) == [name]
+        assert asks_for_sgd(model)
+        assert not asks_for_sgd(model.set_params(solver="lbfgs"))
