@@ -127,10 +127,9 @@ class Batches:
         self.batch_size = min(batch_size, objective.n_samples)
         itemsize = objective.dtype.itemsize
         row_bytes = (objective.rows.n_stored / objective.n_samples + objective.n_classes) * itemsize
-        # A batch of a sparse matrix cannot be a view of a larger one, so it is its own chunk.
-        per_chunk = (
-            1 if objective.rows.is_sparse else int(_CHUNK_BYTES / row_bytes / self.batch_size)
-        )
+        # A batch that cannot be a view of a larger one is its own chunk.
+        are_views = objective.rows.slices_are_views
+        per_chunk = int(_CHUNK_BYTES / row_bytes / self.batch_size) if are_views else 1
         self._chunk_rows = self.batch_size * max(1, per_chunk)
         one_chunk = self._chunk_rows >= objective.n_samples
         self._prefetches = objective.threads.n_threads > 1 and not one_chunk
@@ -140,7 +139,7 @@ class Batches:
         n, size = self._objective.n_samples, self.batch_size
         whole = n - n % size  # a smaller last batch is a chunk of its own
         starts = range(0, whole, self._chunk_rows)
-        buffers = cycle(self._buffers())
+        buffers = cycle(self._objective.rows.buffers(self._chunk_rows))
         tasks = [(order[i : min(i + self._chunk_rows, whole)], size, next(buffers)) for i in starts]
         if whole < n:
             tasks.append((order[whole:], n - whole, next(buffers)))
@@ -155,22 +154,10 @@ class Batches:
                 yield from chunk
             yield from following.result()
 
-    def _buffers(self):
-        """Memory for the rows of two chunks, where rows are contiguous."""
-        objective = self._objective
-        if objective.rows.is_sparse or not objective.rows.X.flags.c_contiguous:
-            return None, None
-        return np.empty((2, self._chunk_rows, objective.n_features), dtype=objective.rows.X.dtype)
-
     def _gather(self, rows, size, buffer):
         """The batches of a chunk, `size` rows each."""
         objective = self._objective
-        if buffer is None:
-            X = objective.rows.X[rows]  # `take` would first copy the whole of X
-        else:  # a mode other than "raise" writes to the buffer itself
-            X = objective.rows.X.take(rows, axis=0, out=buffer[: len(rows)], mode="clip")
-        X = X if objective.rows.is_sparse else np.asarray(X)
-        X = X.astype(objective.dtype, copy=False)
+        X = objective.rows.gathered(rows, buffer).astype(objective.dtype, copy=False)
         y, weights = objective.rows.targets.y[rows], self._weights(rows, size)
         number = len(rows) // size
         Q = self._weighted_targets(y, weights, number)

@@ -3,8 +3,8 @@
 import importlib
 
 import numpy as np
-from scipy import sparse
 
+from sk_softmax._prediction import dense_coef
 from sk_softmax._unwrap import names_of_columns, unwrap
 
 
@@ -54,7 +54,7 @@ def coefficient_frame(estimator, *, library="pandas"):
     if library not in ("pandas", "polars"):
         raise ValueError(f'library must be "pandas" or "polars", got {library!r}.')
     model, steps = unwrap(estimator)
-    coef = model.coef_.toarray() if sparse.issparse(model.coef_) else np.asarray(model.coef_)
+    coef = np.asarray(dense_coef(model))
     names = names_of_columns(model, steps)
     terms = [f"x{j}" for j in range(coef.shape[1])] if names is None else [str(n) for n in names]
     table = coef.T

@@ -122,8 +122,7 @@ class SoftmaxPredictionMixin:
             If the estimator has not been fitted.
         """
         check_is_fitted(self)
-        if sparse.issparse(self.coef_):
-            self.coef_ = self.coef_.toarray()
+        self.coef_ = dense_coef(self)
         return self
 
     def __sklearn_is_fitted__(self):
@@ -152,6 +151,11 @@ class SoftmaxPredictionMixin:
         b = b if offset is None else b[overflows]
         scores[overflows] = _overflowing_scores(X[overflows], W, b)
         return scores
+
+
+def dense_coef(model):
+    """`coef_` of a model, dense also after `sparsify`."""
+    return model.coef_.toarray() if sparse.issparse(model.coef_) else model.coef_
 
 
 def _overflowing_scores(X, W, b):

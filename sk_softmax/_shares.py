@@ -8,7 +8,7 @@ from scipy import sparse
 from sk_softmax._allocator import freed_memory_is_kept
 from sk_softmax._classes import class_totals
 from sk_softmax._early_stopping import split_rows
-from sk_softmax._rows import ConcatenatedRows, Targets, as_rows
+from sk_softmax._rows import ConcatenatedRows, Targets, as_rows, joined, n_bytes
 from sk_softmax._softmax_regression import SoftmaxRegression
 from sk_softmax._threads import RowThreads
 from sk_softmax._training_data import TrainingData, check_part, hold_out, with_all_classes
@@ -24,7 +24,7 @@ class Partition:
     @property
     def n_bytes(self):
         """Those of the rows."""
-        return 0 if self.data is None else _n_bytes(self.data.X, self.data.y)
+        return 0 if self.data is None else n_bytes(self.data.X, self.data.y)
 
     def __sizeof__(self):
         return self.n_bytes
@@ -118,8 +118,7 @@ class Formulation:
         if any(part.y.ndim == 2 for part in parts):
             parts = [replace(part, y=_probabilities(part)) for part in parts]
         X, y, weights = (
-            _concatenated([getattr(part, name) for part in parts])
-            for name in ("X", "y", "sample_weight")
+            joined([getattr(part, name) for part in parts]) for name in ("X", "y", "sample_weight")
         )
         targets = Targets.of(y, len(self.weighted), self.label_smoothing)
         return RowsMaker(X, targets, weights, self.total_weight)
@@ -138,7 +137,7 @@ class RowsMaker:
         return as_rows(self.X, self.targets, self.weights, threads, self.total_weight)
 
     def __sizeof__(self):
-        return _n_bytes(self.X, self.targets.y, self.weights)
+        return n_bytes(self.X, self.targets.y, self.weights)
 
 
 class Share:
@@ -187,25 +186,6 @@ class Share:
         if dtype not in self._rows:
             self._rows[dtype] = self._rows[np.dtype(np.float64)].astype(dtype)
         return self._rows[dtype]
-
-
-def _n_bytes(*arrays):
-    """Bytes of arrays and CSR matrices."""
-    return sum(
-        sum(part.nbytes for part in (array.data, array.indices, array.indptr))
-        if sparse.issparse(array)
-        else array.nbytes
-        for array in arrays
-    )
-
-
-def _concatenated(arrays):
-    """Arrays or sparse matrices one below the other; a single one as it is."""
-    if len(arrays) == 1:
-        return arrays[0]
-    if any(map(sparse.issparse, arrays)):
-        return sparse.vstack(arrays, format="csr")
-    return np.concatenate(arrays)
 
 
 def _probabilities(data):

@@ -15,8 +15,8 @@ from sk_softmax._classes import (
     weights_of_classes,
 )
 from sk_softmax._offsets import check_offset, check_offset_like
-from sk_softmax._rows import Targets, as_rows
-from sk_softmax._validation import canonical, check_labelled_rows, check_weights
+from sk_softmax._rows import Targets, as_rows, canonical
+from sk_softmax._validation import check_labelled_rows, check_weights
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from sk_softmax._array_api import received_with
 from sk_softmax._device_array import DeviceArray
-from sk_softmax._rows._products import rows_view
 
 _FLOATS = (np.float64, np.float32)
 
@@ -47,17 +46,6 @@ def check_weights(y, sample_weight):
     return _check_sample_weight(
         sample_weight, y, dtype=np.float64, copy=True, ensure_non_negative=True
     )
-
-
-def canonical(X):
-    """X without duplicates among stored values."""
-    if not sparse.issparse(X):
-        return X
-    X = rows_view(X, slice(0, X.shape[0]))  # which finds out anew whether it has duplicates
-    if not X.has_canonical_format:
-        X = X.copy()  # the caller's matrix stays as it is
-        X.sum_duplicates()
-    return X
 
 
 def check_targets(X, y, sample_weight, classes):

@@ -5,8 +5,8 @@ model it makes ``softmax([-z, z])``, which is the sigmoid of 2 z.
 """
 
 import numpy as np
-from scipy import sparse
 
+from sk_softmax._prediction import dense_coef
 from sk_softmax._softmax_regression import SoftmaxRegression
 
 
@@ -84,8 +84,7 @@ def _convert(scope, operator, container):
         return result
 
     raw_scores = container.get_options(model, {"raw_scores": False})["raw_scores"]
-    W = model.coef_.toarray() if sparse.issparse(model.coef_) else model.coef_
-    W, b = W.astype(np.float64), model.intercept_.astype(np.float64)
+    W, b = dense_coef(model).astype(np.float64), model.intercept_.astype(np.float64)
     if len(W) == 1:
         # The softmax of these two is the sigmoid.
         W, b = (np.concatenate([-a, a]) / (1 if raw_scores else 2) for a in (W, b))

@@ -16,6 +16,7 @@ from sk_softmax._rows._distributed import DistributedRows
 from sk_softmax._rows._products import add_weighted_grams, slices
 from sk_softmax._rows._sparse import SparseRows
 from sk_softmax._rows._statistics import ColumnStatistics, row_weights, varies
+from sk_softmax._rows._storage import canonical, joined, n_bytes
 from sk_softmax._rows._targets import Targets
 
 __all__ = [
@@ -31,7 +32,10 @@ __all__ = [
     "Targets",
     "add_weighted_grams",
     "as_rows",
+    "canonical",
+    "joined",
     "largest",
+    "n_bytes",
     "row_weights",
     "slices",
     "varies",

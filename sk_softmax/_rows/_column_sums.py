@@ -11,7 +11,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from sk_softmax._rows._products import rows_view, slices
+from sk_softmax._rows._products import slices
+from sk_softmax._rows._storage import rows_view
 
 # Bytes of the weights that are held at once, and multiplications that are worth a task.
 _CHUNK_BYTES = 2**26

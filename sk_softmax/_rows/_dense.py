@@ -14,6 +14,7 @@ class DenseRows(InMemoryRows):
     are_centred = True
     is_sparse = False
     precisions = (np.float32, np.float64)
+    slices_are_views = True
 
     @property
     def n_stored(self):
@@ -34,6 +35,19 @@ class DenseRows(InMemoryRows):
         if is_mapped(X) or abs(X.strides[0]) >= abs(X.strides[1]):
             return self
         return self.with_columns(np.ascontiguousarray(X))
+
+    def gathered(self, places, out=None):
+        """The rows at some places, as they are stored; `out` is one of `buffers`."""
+        if out is None:  # `take` would first copy the whole of X
+            return np.asarray(self.X[places])
+        # A mode other than "raise" writes to the buffer itself.
+        return self.X.take(places, axis=0, out=out[: len(places)], mode="clip")
+
+    def buffers(self, n_rows):
+        """Memory for `gathered` rows, twice; None where X is not contiguous."""
+        if not self.X.flags.c_contiguous:
+            return None, None
+        return np.empty((2, n_rows, self.n_features), dtype=self.X.dtype)
 
     def rotated(self):
         """As `Rows.rotated`."""

@@ -11,13 +11,13 @@ from sk_softmax._rows._base import CALL_WORK, add_in_place, combined
 from sk_softmax._rows._block import Block, squares
 from sk_softmax._rows._products import (
     padded_number,
-    rows_view,
     slices,
     times_columns,
     times_rows,
     times_transposed,
 )
 from sk_softmax._rows._sampling import drawn_grams
+from sk_softmax._rows._storage import rows_view
 
 # Multiply-adds below which handing a part to a thread costs more than computing it.
 _PART_WORK = 2**19
@@ -155,10 +155,14 @@ class InMemoryRows:
         """As `Rows.drawn_grams`."""
         return drawn_grams(self, kernel, model, means, n_rows, statistics)
 
+    def dense(self, rows):
+        """The values of some rows, an array in `dtype`."""
+        X = self.X[rows]
+        return (X.toarray() if sparse.issparse(X) else X).astype(self.dtype, copy=False)
+
     def gram_of(self, rows, roots, mean):
         """``sum_i (r_i (x_i - mean)) (r_i (x_i - mean))'`` over some rows, (p, p)."""
-        X = self.X[rows]
-        X = (X.toarray() if sparse.issparse(X) else X).astype(self.dtype, copy=False) - mean
+        X = self.dense(rows) - mean
         X *= roots[:, np.newaxis]
         return X.T @ X
 

@@ -1,9 +1,8 @@
-"""Cutting rows into slices and blocks, and products with these."""
+"""Slices of rows, and products with blocks."""
 
 from itertools import pairwise
 
 import numpy as np
-from scipy import sparse
 
 from sk_softmax._device_array import DeviceArray
 
@@ -26,18 +25,6 @@ def slices(whole, *, number=None, size=None):
     number = number or max(1, -(-length // size))
     edges = [whole.start + length * i // number for i in range(number + 1)]
     return [slice(*edge) for edge in pairwise(edges)]
-
-
-def rows_view(X, rows):
-    """``X[rows]`` for a slice, without copying the values of a CSR matrix either."""
-    if not sparse.issparse(X):
-        return X[rows]
-    indptr = X.indptr[rows.start : rows.stop + 1]
-    stored = slice(indptr[0], indptr[-1])
-    block = sparse.csr_array((rows.stop - rows.start, X.shape[1]), dtype=X.dtype)
-    # Handed to the constructor, these views would be copied.
-    block.data, block.indices, block.indptr = X.data[stored], X.indices[stored], indptr - indptr[0]
-    return block
 
 
 def times_transposed(W, X):

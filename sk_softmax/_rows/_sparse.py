@@ -14,6 +14,7 @@ class SparseRows(InMemoryRows):
 
     are_centred = False
     is_sparse = True
+    slices_are_views = False
 
     @property
     def precisions(self):
@@ -32,6 +33,14 @@ class SparseRows(InMemoryRows):
     def by_rows(self):
         """The rows themselves: their values are side by side."""
         return self
+
+    def gathered(self, places, out=None):
+        """The rows at some places."""
+        return self.X[places]
+
+    def buffers(self, n_rows):
+        """None, twice: `gathered` rows are stored anew."""
+        return None, None
 
     def rotated(self):
         """None: the columns would be dense."""

@@ -93,10 +93,8 @@ class Preconditioning:
         curvature = self._curvature
         mean, variance = curvature.mean.astype(np.float64), curvature.variance
         varies = variance > 0
-        if (
-            self._objective.rows.is_sparse
-            and not (varies | curvature.statistics.constant | (mean == 0)).all()
-        ):
+        is_known = varies | curvature.statistics.constant | (mean == 0)
+        if not (self._objective.rows.are_centred or is_known.all()):
             return np.inf  # a variance is lost in the rounding of uncentred squares
         return float(np.sqrt(np.max(mean[varies] ** 2 / variance[varies], initial=0)))
 
@@ -162,7 +160,7 @@ class Preconditioning:
         mean = curvature.mean
         if self._is_shared:
             second = weight.sum().astype(objective.dtype) * curvature.covariance
-        elif objective.rows.is_sparse:
+        elif not objective.rows.are_centred:
             mean, squares = about_offsets(mean.astype(np.float64), curvature.variance)
             second = np.outer(weight, squares)
         else:
@@ -220,11 +218,11 @@ class Preconditioning:
         leverages = np.empty(len(rows))
 
         def fill(chunk):
-            X = objective.rows.X[rows[chunk]].astype(objective.dtype, copy=False)
-            if objective.rows.is_sparse and metric.matrix is None:
+            if metric.matrix is None and not objective.rows.are_centred:
+                X = objective.rows.gathered(rows[chunk]).astype(objective.dtype, copy=False)
                 leverages[chunk] = _centred_squares(X, mean, scale)
                 return
-            X = (X.toarray() if objective.rows.is_sparse else X) - mean
+            X = objective.rows.dense(rows[chunk]) - mean
             if metric.matrix is None:
                 leverages[chunk] = np.square(X) @ scale
             else:
