@@ -24,6 +24,7 @@ PAGES = [
 PROGRAMS = [
     *sorted((ROOT / "benchmarks").glob("*.py")),
     *sorted((ROOT / "docs").rglob("plot_*.py")),
+    *sorted((ROOT / "tools").glob("*.py")),
 ]
 FILE = re.compile(r"[\w/.*-]*\w\.(?:py|md|rst|json|png|toml|cfg|csv|R)\b(?!\.)")
 # Written by programs, given by users, placeholders, or, in a tutorial, yet to be made.
@@ -31,7 +32,7 @@ MADE = re.compile(
     r"(plot_01_quickstart\.png|digits\.csv|(NAME|FILE)\.json|_block_newton\.py|sphx_glr\w+\.py)$"
 )
 FOLDERS = [
-    *(ROOT / part for part in (".", "docs", "docs/benchmarks", "benchmarks", "tests")),
+    *(ROOT / part for part in (".", "docs", "docs/benchmarks", "benchmarks", "tests", "tools")),
     *(ROOT / part for part in ("sk_softmax", "docs/user_guide", "docs/examples", "tests/data")),
 ]
 
@@ -60,7 +61,7 @@ def commands():
     """Our programs in the commands of pages and programs, each with its arguments."""
     for path in PAGES + PROGRAMS:
         for found in re.finditer(
-            r"((?:benchmarks|docs/examples|tests)/\w+\.py)( .*)?", text_of(path)
+            r"((?:benchmarks|docs/examples|tests|tools)/\w+\.py)( .*)?", text_of(path)
         ):
             arguments = re.split(r"[`|&;)]", found[2] or "")[0]
             yield pytest.param(found[1], arguments, id=f"{identifier(path)}-{found[0][:60]}")

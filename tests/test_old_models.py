@@ -3,14 +3,14 @@
 import json
 import pickle
 import pickletools
+from pathlib import Path
 
 import numpy as np
 import pytest
-from make_fixtures import FOLDER
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 
-PICKLES = sorted(FOLDER.rglob("*.pickle"))
+PICKLES = sorted((Path(__file__).parent / "data" / "models").rglob("*.pickle"))
 
 
 @pytest.fixture(params=PICKLES, ids=lambda path: f"{path.parent.name} {path.stem}")

@@ -1,7 +1,7 @@
 """Random parameters, data and calls, in search of crashes, hangs and undocumented errors.
 
-    python tests/fuzz.py --minutes 30 --seed 0     # as many cases as there is time for
-    python tests/fuzz.py --seed 0 --case 123       # one case again, with its traceback
+    python tools/fuzz.py --minutes 30 --seed 0     # as many cases as there is time for
+    python tools/fuzz.py --seed 0 --case 123       # one case again, with its traceback
 
 A case is determined by seed and number. Cases run in a process of their own, which is replaced
 when it dies or when a case takes longer than `--limit` seconds. What counts as a finding:

@@ -1,8 +1,8 @@
 """Mutation testing of the mathematics: does some test notice each small change of the code?
 
-    python tests/mutate.py                          # a sample of 25 mutants of every module
-    python tests/mutate.py --module _softmax --sample 0     # all mutants of one
-    python tests/mutate.py --module _objective --mutant 17  # one, with what pytest says
+    python tools/mutate.py                          # a sample of 25 mutants of every module
+    python tools/mutate.py --module _softmax --sample 0     # all mutants of one
+    python tools/mutate.py --module _objective --mutant 17  # one, with what pytest says
 
 A mutant differs from the package in one operator, comparison, number or keyword. It lives in a
 copy of the package; only the tests that are meant for its module run, and those of whole fits.
@@ -31,7 +31,7 @@ ROOT = Path(__file__).parent.parent
 TESTS = {
     "_softmax": ["test_softmax", "test_soft_targets", "test_objective"],
     "_kernels": ["rows/test_kinds", "test_objective"],
-    "_penalty": ["test_objective"],
+    "_penalty": ["test_penalty", "test_objective"],
     "_objective": ["test_objective", "test_soft_targets", "solvers/test_lbfgs"],
     "_preconditioner": ["test_preconditioner", "solvers/test_metric", "solvers/test_lbfgs"],
     "_curvature": ["test_curvature", "test_preconditioner", "test_extremes"],

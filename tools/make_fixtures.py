@@ -1,6 +1,6 @@
 """Store models of this version, and what they predict, for tests of later versions.
 
-`python tests/make_fixtures.py`, once for each release and with the oldest dependencies, whose
+`python tools/make_fixtures.py`, once for each release and with the oldest dependencies, whose
 pickles newer ones can read. Files of earlier releases are never made again.
 """
 
@@ -14,7 +14,7 @@ from sklearn.datasets import load_iris
 import sk_softmax
 from sk_softmax import SoftmaxRegression
 
-FOLDER = Path(__file__).parent / "data" / "models"
+FOLDER = Path(__file__).parent.parent / "tests" / "data" / "models"
 
 
 def models():

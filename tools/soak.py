@@ -1,7 +1,7 @@
 """Long and large runs, each with the figures that it prints.
 
-    python tests/soak.py              # all but the last, about ten minutes on two cores
-    python tests/soak.py threads      # one
+    python tools/soak.py              # all but the last, about ten minutes on two cores
+    python tools/soak.py threads      # one
 
 threads   eight threads fit and predict for two minutes; every number is as if alone
 searches  grid searches in two processes and in two threads: the numbers of one job, and its time
@@ -16,14 +16,18 @@ import sys
 import tempfile
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 from joblib import parallel_config
-from reference import make_problem
 from sklearn.model_selection import GridSearchCV
-from test_memory import allowed, extra_memory
 
 from sk_softmax import SoftmaxRegression
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from memory import allowed, extra_memory
+from reference import make_problem
 
 
 def resident():
