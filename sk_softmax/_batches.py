@@ -122,14 +122,14 @@ class Batch:
 class Batches:
     """The rows of an objective in its own dtype, `batch_size` at a time."""
 
-    def __init__(self, objective, batch_size):
+    def __init__(self, objective, batch_size, chunk_bytes=_CHUNK_BYTES):
         self._objective = objective
         self.batch_size = min(batch_size, objective.n_samples)
         itemsize = objective.dtype.itemsize
         row_bytes = (objective.rows.n_stored / objective.n_samples + objective.n_classes) * itemsize
         # A batch that cannot be a view of a larger one is its own chunk.
         are_views = objective.rows.slices_are_views
-        per_chunk = int(_CHUNK_BYTES / row_bytes / self.batch_size) if are_views else 1
+        per_chunk = int(chunk_bytes / row_bytes / self.batch_size) if are_views else 1
         self._chunk_rows = self.batch_size * max(1, per_chunk)
         one_chunk = self._chunk_rows >= objective.n_samples
         self._prefetches = objective.threads.n_threads > 1 and not one_chunk

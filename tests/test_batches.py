@@ -5,7 +5,6 @@ import pytest
 from reference import make_problem, mean_gradient, mean_objective
 from scipy import sparse
 
-from sk_softmax import _batches
 from sk_softmax._batches import Batches, Parameters
 from sk_softmax._threads import RowThreads
 
@@ -65,34 +64,32 @@ def test_targets_are_weighted_and_smoothed(make_objective, smoothing, soft):
 
 @pytest.mark.parametrize("chunk_bytes", [1, 300, 2000])
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_chunks_and_threads_change_nothing(make_objective, monkeypatch, chunk_bytes, n_jobs):
+def test_chunks_and_threads_change_nothing(make_objective, chunk_bytes, n_jobs):
     X, y = make_problem(0, n=83)
     order = np.random.default_rng(1).permutation(83)
 
-    def contents(objective):
+    def contents(objective, **options):
         fields = ("X", "weights", "Q", "true")
         # Copies, since the rows of a batch are overwritten after the next chunk.
         return [
             [getattr(batch, field).copy() for field in fields]
-            for batch in Batches(objective, 4).epoch(order)
+            for batch in Batches(objective, 4, **options).epoch(order)
         ]
 
     whole = contents(make_objective(X, y))
-    monkeypatch.setattr(_batches, "_CHUNK_BYTES", chunk_bytes)
     with RowThreads() as threads:
         threads.n_threads = n_jobs  # whatever the machine has
-        chunked = contents(make_objective(X, y, threads=threads))
+        chunked = contents(make_objective(X, y, threads=threads), chunk_bytes=chunk_bytes)
     assert len(whole) == len(chunked) == 21
     for a, b in zip(whole, chunked, strict=True):
         for of_whole, of_chunked in zip(a, b, strict=True):
             np.testing.assert_array_equal(of_whole, of_chunked)
 
 
-def test_a_failure_while_gathering_ahead_is_raised(make_objective, monkeypatch):
+def test_a_failure_while_gathering_ahead_is_raised(make_objective):
     X, y = make_problem(0)
-    monkeypatch.setattr(_batches, "_CHUNK_BYTES", 1)
     with RowThreads(2) as threads:
-        batches = Batches(make_objective(X, y, threads=threads), 4)
+        batches = Batches(make_objective(X, y, threads=threads), 4, chunk_bytes=1)
         with pytest.raises(IndexError):
             list(batches.epoch(np.full(80, 80)))
 

@@ -12,7 +12,7 @@ from reference import (
 from scipy import sparse
 
 from sk_softmax._curvature import Curvature
-from sk_softmax._rows import _in_memory
+from sk_softmax._rows._in_memory import InMemoryRows
 from sk_softmax._threads import RowThreads
 
 SEEDS = range(3)
@@ -44,8 +44,8 @@ def moments(objective, theta):
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of 64 rows and as many parts as the shape allows."""
-    monkeypatch.setattr(_in_memory.InMemoryRows, "block_bytes", 1)
-    monkeypatch.setattr(_in_memory, "_PART_WORK", 1)
+    monkeypatch.setattr(InMemoryRows, "block_bytes", 1)
+    monkeypatch.setattr(InMemoryRows, "part_work", 1)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -129,10 +129,10 @@ def test_any_number_of_threads_gives_the_same_bits(make_objective, layout, dtype
 
 
 def test_rows_are_covered_once_for_any_shape(make_objective, monkeypatch):
-    monkeypatch.setattr(_in_memory, "_PART_WORK", 1)
+    monkeypatch.setattr(InMemoryRows, "part_work", 1)
     for n in [2, 3, 63, 64, 65, 129, 1000, 4097]:
         for block_bytes in (1, 2**14, 2**30):
-            monkeypatch.setattr(_in_memory.InMemoryRows, "block_bytes", block_bytes)
+            monkeypatch.setattr(InMemoryRows, "block_bytes", block_bytes)
             X = np.arange(float(n))[:, np.newaxis]
             y = np.arange(n) % 2
             objective = make_objective(X, y)

@@ -27,8 +27,9 @@ class ColumnSums:
     last bit for any number of threads.
     """
 
-    def __init__(self, X, n_weights, threads):
+    def __init__(self, X, n_weights, threads, *, chunk_bytes=_CHUNK_BYTES, task_work=_TASK_WORK):
         self._X, self._n_weights, self._threads = X, n_weights, threads
+        self._chunk_bytes, self._task_work = chunk_bytes, task_work
 
     def add(self, make_block, weights, dtype, *sums):
         """Add ``R X`` to the first of `sums`, and ``R X^2`` (squared values) to the second.
@@ -61,9 +62,9 @@ class ColumnSums:
         """Slices of rows, each with its blocks of rows and of columns, as many as are tasks."""
         n, K = self._X.shape[0], self._n_weights
         chunks = []
-        for rows in slices(slice(0, n), size=max(1, _CHUNK_BYTES // (8 * K))):
+        for rows in slices(slice(0, n), size=max(1, self._chunk_bytes // (8 * K))):
             X = rows_view(self._X, rows)
-            n_tasks = int(min(_MAX_TASKS, 1 + X.nnz * K // _TASK_WORK))
+            n_tasks = int(min(_MAX_TASKS, 1 + X.nnz * K // self._task_work))
             blocks = [
                 (slice(rows.start + part.start, rows.start + part.stop), rows_view(X, part))
                 for part in slices(slice(0, X.shape[0]), number=min(n_tasks, X.shape[0]))

@@ -19,8 +19,6 @@ from sk_softmax._rows._products import (
 from sk_softmax._rows._sampling import drawn_grams
 from sk_softmax._rows._storage import rows_view
 
-# Multiply-adds below which handing a part to a thread costs more than computing it.
-_PART_WORK = 2**19
 _MAX_PARTS = 64
 # Groups of parts that are summed into large arrays of their own.
 _MAX_GROUPS = 8
@@ -47,6 +45,8 @@ class InMemoryRows:
 
     random_access = True
     block_type = Block
+    # Multiply-adds below which handing a part to a thread costs more than computing it.
+    part_work = 2**19
     # Bytes of X, logits and residuals that a block may span: its second product should still
     # find the rows of the first in the cache of one core.
     block_bytes = 3 * 2**19
@@ -230,7 +230,7 @@ class InMemoryRows:
         n, K, stored = self.n_samples, self.n_classes, self.n_stored
         n_parts = min(
             _MAX_PARTS,
-            1 + stored * K // _PART_WORK,
+            1 + stored * K // self.part_work,
             # Each part sums into a gradient of its own: in all 5% of X, or four of them.
             max(4, stored // (20 * K * (self.n_features + 1))),
             n,

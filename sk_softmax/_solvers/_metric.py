@@ -68,10 +68,10 @@ class Preconditioning:
     "shared" if these have all pairs of columns.
     """
 
-    def __init__(self, objective, running=None, noise=0.0):
+    def __init__(self, objective, running=None, noise=0.0, affordable=_AFFORDABLE):
         self._objective = objective
         if running is None:
-            self._is_shared = PreconditionerCosts(objective).allows(SHARED, _AFFORDABLE)
+            self._is_shared = PreconditionerCosts(objective).allows(SHARED, affordable)
             self._curvature = Curvature(objective)
             self._moments = self._at_start()
         else:

@@ -3,17 +3,14 @@ import pytest
 from reference import make_problem
 from scipy import sparse
 
-from sk_softmax._rows import _column_sums
 from sk_softmax._rows._column_sums import ColumnSums
 
 
 @pytest.mark.parametrize("n_sums", [1, 2])
 @pytest.mark.parametrize("chunk_bytes", [1, 8 * 3 * 7, 2**26])
 @pytest.mark.parametrize("task_work", [1, 40, 2**19])
-def test_sums_equal_the_dense_products(threads, monkeypatch, task_work, chunk_bytes, n_sums):
+def test_sums_equal_the_dense_products(threads, task_work, chunk_bytes, n_sums):
     """However few rows a chunk has, and however many tasks it is cut into."""
-    monkeypatch.setattr(_column_sums, "_CHUNK_BYTES", chunk_bytes)
-    monkeypatch.setattr(_column_sums, "_TASK_WORK", task_work)
     X, _ = make_problem(0, n=60, p=9)
     X[np.abs(X) < 1] = 0
     X[20:35], X[:, 4] = 0, 0
@@ -29,6 +26,9 @@ def test_sums_equal_the_dense_products(threads, monkeypatch, task_work, chunk_by
         np.testing.assert_array_equal(X_rows.toarray(), X[rows])
         return R[:, rows], list(range(60)[rows])
 
-    others = ColumnSums(sparse.csr_array(X), 3, threads).add(make_block, weights, np.float64, *sums)
+    column_sums = ColumnSums(
+        sparse.csr_array(X), 3, threads, chunk_bytes=chunk_bytes, task_work=task_work
+    )
+    others = column_sums.add(make_block, weights, np.float64, *sums)
     np.testing.assert_allclose(sums, expected, atol=1e-13)
     assert [row for rows in others for row in rows] == list(range(60))

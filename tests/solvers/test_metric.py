@@ -6,7 +6,6 @@ from reference import make_problem, mean_gradient
 from scipy import sparse
 
 from sk_softmax._batches import Parameters
-from sk_softmax._solvers import _metric
 from sk_softmax._solvers._metric import Preconditioning
 from sk_softmax._solvers._moments import RunningMoments
 
@@ -49,12 +48,11 @@ def test_at_the_start_it_inverts_the_hessian(make_objective, layout, fit_interce
 
 
 @pytest.mark.parametrize("affordable", [0, 1e9])
-def test_it_is_symmetric_positive_and_keeps_the_gauge(make_objective, monkeypatch, affordable):
-    monkeypatch.setattr(_metric, "_AFFORDABLE", affordable)
+def test_it_is_symmetric_positive_and_keeps_the_gauge(make_objective, affordable):
     X, y = make_problem(1)
     objective = make_objective(X + 3, y)
     rng = np.random.default_rng(0)
-    metric = Preconditioning(objective).metric(EXACT)
+    metric = Preconditioning(objective, affordable=affordable).metric(EXACT)
     A, B = (rng.standard_normal((5, 3)) for _ in range(2))
     A, B = A - A.mean(axis=1, keepdims=True), B - B.mean(axis=1, keepdims=True)
     np.testing.assert_allclose(times(metric, objective, A).sum(axis=1), 0, atol=1e-10)
@@ -67,18 +65,15 @@ RARE = np.repeat([0, 1, 2], [270, 225, 5])
 @pytest.mark.parametrize("affordable", [0, 1e9])
 @pytest.mark.parametrize("units", [1e-3, 1.0])
 @pytest.mark.parametrize("duplicated", [False, True])
-def test_no_step_overshoots_along_the_penalty(
-    make_objective, monkeypatch, affordable, units, duplicated
-):
+def test_no_step_overshoots_along_the_penalty(make_objective, affordable, units, duplicated):
     """M <= 1 / lam, however rare a class."""
-    monkeypatch.setattr(_metric, "_AFFORDABLE", affordable)
     X, _ = make_problem(0, n=500, p=4)
     X[:, 1] *= units
     if duplicated:
         X[:, 3] = X[:, 2]
     lam = 0.01
     objective = make_objective(X, RARE, lam=lam)
-    metric = Preconditioning(objective).metric(EXACT)
+    metric = Preconditioning(objective, affordable=affordable).metric(EXACT)
     for k in range(3):
         G = np.zeros((4, 5, 3))
         G[range(4), range(4), k] = 1
@@ -105,14 +100,11 @@ def test_it_knows_each_class_of_uncorrelated_columns(make_objective, lam):
 
 @pytest.mark.parametrize("affordable", [0, 1e9])
 @pytest.mark.parametrize("batch_size", [1, 20])
-def test_rare_classes_take_shorter_steps_in_small_batches(
-    make_objective, monkeypatch, affordable, batch_size
-):
+def test_rare_classes_take_shorter_steps_in_small_batches(make_objective, affordable, batch_size):
     """A row that might be of class k has a curvature of up to 1/4, all rows at the start of w_k."""
-    monkeypatch.setattr(_metric, "_AFFORDABLE", affordable)
     X, _ = make_problem(0, n=500, p=4)
     objective = make_objective(X, RARE)
-    preconditioning = Preconditioning(objective)
+    preconditioning = Preconditioning(objective, affordable=affordable)
     largest, noisy = (1 / preconditioning.step_size(m) for m in (EXACT, batch_size))
     share = np.bincount(RARE) / 500
     shorter = noisy / (largest + (noisy - largest) / (4 * share * (1 - share)))
@@ -184,13 +176,12 @@ def test_a_class_that_a_stream_has_not_shown_counts_as_seen_once():
 
 
 @pytest.mark.parametrize("affordable", [0, 1e9])
-def test_sparse_rows_have_the_noise_of_dense_ones(make_objective, monkeypatch, affordable):
+def test_sparse_rows_have_the_noise_of_dense_ones(make_objective, affordable):
     """Without an intercept, where neither are centred."""
-    monkeypatch.setattr(_metric, "_AFFORDABLE", affordable)
     X, y = make_problem(0)
     X[np.abs(X) < 0.5] = 0
     dense, csr = (
-        Preconditioning(objective)
+        Preconditioning(objective, affordable=affordable)
         for objective in (
             make_objective(layout(X), y, fit_intercept=False)
             for layout in (np.asarray, sparse.csr_array)
@@ -211,26 +202,22 @@ def product_with_hessian(metric, objective, X, y, lam):
 
 
 @pytest.mark.parametrize("lam", [0.0, 0.3])
-def test_the_diagonal_inverts_the_hessian_of_uncorrelated_columns(make_objective, monkeypatch, lam):
-    monkeypatch.setattr(_metric, "_AFFORDABLE", 0)
+def test_the_diagonal_inverts_the_hessian_of_uncorrelated_columns(make_objective, lam):
     X, y = balanced()
     X = np.linalg.qr(X - X.mean(axis=0))[0] * [1, 10, 0.1, 3] + 2
     objective = make_objective(X, y, lam=lam)
-    metric = Preconditioning(objective).metric(EXACT)
+    metric = Preconditioning(objective, affordable=0).metric(EXACT)
     product = product_with_hessian(metric, objective, X, y, lam)
     gauge = np.kron(np.eye(3) - 1 / 3, np.eye(5))
     np.testing.assert_allclose(gauge @ product @ gauge, gauge, atol=1e-5)
 
 
 @pytest.mark.parametrize("affordable", [0, 1e9])
-def test_steps_are_the_inverse_of_the_largest_curvature_without_noise(
-    make_objective, monkeypatch, affordable
-):
-    monkeypatch.setattr(_metric, "_AFFORDABLE", affordable)
+def test_steps_are_the_inverse_of_the_largest_curvature_without_noise(make_objective, affordable):
     X, y = balanced()
     X[:, 1] += 10 * X[:, 0]  # correlated, which the diagonal does not see
     objective = make_objective(X, y, lam=0.0)
-    preconditioning = Preconditioning(objective)
+    preconditioning = Preconditioning(objective, affordable=affordable)
     product = product_with_hessian(preconditioning.metric(EXACT), objective, X, y, 0.0)
     largest = np.linalg.eigvals(product).real.max()
     assert affordable or largest > 1.5
@@ -238,11 +225,10 @@ def test_steps_are_the_inverse_of_the_largest_curvature_without_noise(
 
 
 @pytest.mark.parametrize("affordable", [0, 1e9])
-def test_an_offset_of_the_columns_changes_no_step(make_objective, monkeypatch, affordable):
-    monkeypatch.setattr(_metric, "_AFFORDABLE", affordable)
+def test_an_offset_of_the_columns_changes_no_step(make_objective, affordable):
     X, y = make_problem(0)
     plain, shifted = (
-        Preconditioning(objective)
+        Preconditioning(objective, affordable=affordable)
         for objective in (make_objective(X + offset, y, lam=0.0) for offset in (0, 100))
     )
     for size in (1, 10**9):
@@ -278,12 +264,11 @@ def test_steps_allow_for_the_noise_of_unequal_weights(make_objective):
         assert preconditioning.step_size(size) == pytest.approx(1 / (1 + noise / size), rel=1e-6)
 
 
-def test_batches_balance_the_curvature_and_the_noise(make_objective, monkeypatch):
-    monkeypatch.setattr(_metric, "_AFFORDABLE", 0)
+def test_batches_balance_the_curvature_and_the_noise(make_objective):
     X, y = make_problem(0, n=5000, p=30)
     X[:, 15:] += X[:, :15]
     objective = make_objective(X, y, lam=1e-6)
-    preconditioning = Preconditioning(objective)
+    preconditioning = Preconditioning(objective, affordable=0)
     largest = 1 / preconditioning.step_size(EXACT)
     noise = 1 / preconditioning.step_size(1) - largest
     assert largest > 1.5
