@@ -50,10 +50,27 @@ def fit_fold(model, Cs, X, y, targets, classes, sample_weight, fold, scorer, sco
     ----------
     model : SoftmaxRegression
         Its parameters are those of each fit but for C, its fitted attributes those of the data.
+    Cs : ndarray
+        Values of C, ascending.
     X, y : {ndarray, CSR}, ndarray
         Rows, and codes into `classes` or probabilities of these.
-    targets
-        y as the scorer wants it.
+    targets : array-like
+        As the scorer wants y.
+    classes : ndarray
+        All of them, sorted.
+    sample_weight : ndarray or None
+        Of all rows.
+    fold : tuple (train, test)
+        Indices of rows.
+    scorer, score_params : callable, dict
+        The score and what it is given.
+    task : Task
+        Is told of each C.
+
+    Returns
+    -------
+    found : FoldPath
+        With arrays along C.
     """
     train, test = fold
     task.begin()

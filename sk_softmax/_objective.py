@@ -29,6 +29,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sk_softmax._kernels import (
     hessian_product,
@@ -40,7 +41,8 @@ from sk_softmax._kernels import (
     probabilities,
     residuals,
 )
-from sk_softmax._rows import largest
+from sk_softmax._penalty import Penalty
+from sk_softmax._rows import Model, Rows, largest
 from sk_softmax._softmax import log_softmax
 
 NOT_FINITE = (
@@ -87,25 +89,25 @@ class Objective:
         What solvers keep of the rows alone, for other penalties.
     """
 
-    def __init__(self, rows, penalty, fit_intercept, threads):
-        self.kept = {}
+    def __init__(self, rows: Rows, penalty: Penalty, fit_intercept: bool, threads):
+        self.kept: dict = {}
         self.rows, self.penalty, self.fit_intercept = rows, penalty, fit_intercept
         self.threads = threads
         self.n_samples, self.n_features = rows.n_samples, rows.n_features
         self.n_classes, self.dtype, self.work = rows.n_classes, rows.dtype, rows.work
         self.shape = (self.n_classes, self.n_features + fit_intercept)
 
-    def on(self, rows):
+    def on(self, rows: Rows) -> "Objective":
         """The objective of other rows."""
         return Objective(rows, self.penalty, self.fit_intercept, self.threads)
 
-    def with_penalty(self, penalty):
+    def with_penalty(self, penalty: Penalty) -> "Objective":
         """The objective with another penalty, for which what was kept is of use, too."""
         other = copy.copy(self)
         other.penalty = penalty
         return other
 
-    def astype(self, dtype):
+    def astype(self, dtype: DTypeLike) -> "Objective":
         """The same objective computed in `dtype`, block by block; X is not copied."""
         if dtype == self.dtype:
             return self
@@ -113,12 +115,12 @@ class Objective:
             self.kept[dtype] = self.on(self.rows.astype(dtype))
         return self.kept[dtype].with_penalty(self.penalty)
 
-    def unpack(self, theta):
+    def unpack(self, theta: np.ndarray) -> Model:
         """Views ``W`` (K, p) and ``b`` (K,) of theta; b is None without an intercept."""
         theta = theta.reshape(-1, self.shape[1])
         return theta[:, : self.n_features], theta[:, -1] if self.fit_intercept else None
 
-    def pack(self, W, b):
+    def pack(self, W: np.ndarray, b: np.ndarray | None) -> np.ndarray:
         """The inverse of `unpack`, flat; b is left aside without an intercept."""
         theta = np.empty(self.shape)
         theta[:, : self.n_features] = W
@@ -131,7 +133,7 @@ class Objective:
         frequencies = self.rows.class_weight
         return np.log(np.where(frequencies > 0, frequencies, 0.5 / self.n_samples))
 
-    def null_model(self):
+    def null_model(self) -> tuple[np.ndarray, float]:
         """The flat theta that knows the class frequencies alone, and f there.
 
         Without an intercept it does not even know these. With an offset it is near the best one.
@@ -176,12 +178,12 @@ class Objective:
         """The largest range, over the classes, of what a step adds to the logits of a row."""
         return self.rows.reduce(logit_range, self.unpack(step), combine=largest)[0]
 
-    def value_and_gradient(self, theta):
+    def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """``f(theta)`` and its flat gradient, both float64."""
         value, gradient, *_ = self.evaluate(theta)
         return value, gradient
 
-    def evaluate(self, theta):
+    def evaluate(self, theta: np.ndarray) -> Evaluation:
         """The `Evaluation` at theta; all its parts are float64."""
         W, b = self.unpack(theta)
         kernel = partial(residuals, keeps_logits=self.rows.keeps_logits)
@@ -190,7 +192,7 @@ class Objective:
         logits = np.concatenate(logits, axis=1) if logits else None
         return Evaluation(self.penalty.value(W) + loss, self.pack(G, G1), accuracy, logits)
 
-    def loss(self, theta):
+    def loss(self, theta: np.ndarray) -> tuple[float, float]:
         """The mean loss at theta, without the penalty, and the weighted share of rows right."""
         return self.rows.reduce(loss_and_accuracy, self.unpack(theta))
 

@@ -25,24 +25,24 @@ class Penalty:
     lower: float | np.ndarray = -np.inf
     upper: float | np.ndarray = np.inf
 
-    def value(self, W):
+    def value(self, W: np.ndarray) -> float:
         """The penalty of W."""
         value = 0.5 * float(np.einsum("kj,kj->", self.l2 * W, W))
         return value if self.is_smooth else value + float((self.l1 * abs(W)).sum())
 
-    def gradient(self, W):
+    def gradient(self, W: np.ndarray) -> np.ndarray:
         """That of the squares, (K, p); also its Hessian, which is diagonal, times W."""
         return self.l2 * W
 
-    def times(self, factor):
+    def times(self, factor: float) -> "Penalty":
         """The same penalty, `factor` times as strong."""
         return Penalty(self.l2 * factor, self.l1 * factor, self.lower, self.upper)
 
-    def in_units(self, scale):
+    def in_units(self, scale: np.ndarray) -> "Penalty":
         """The same penalty of V, where ``W = V * scale``."""
         return Penalty(self.l2 * scale**2, self.l1 * scale, self.lower / scale, self.upper / scale)
 
-    def conjugate(self, H):
+    def conjugate(self, H: np.ndarray) -> np.ndarray:
         """``sup_W H W - penalty(W)`` within the bounds, for each coefficient of H (K, p)."""
         excess = np.sign(H) * np.maximum(abs(H) - self.l1, 0)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -52,7 +52,7 @@ class Penalty:
             value = H * best - 0.5 * self.l2 * best**2 - self.l1 * abs(best)
         return np.where(np.isfinite(best), value, np.inf)
 
-    def centre(self, W):
+    def centre(self, W: np.ndarray) -> None:
         """Add to each column of W what makes the penalty least, in place, if there are no bounds.
 
         That moves no probability. With squares alone class rows then sum to zero; without any, the
@@ -79,28 +79,28 @@ class Penalty:
         W -= np.where(free, W.mean(axis=0), shift)
 
     @cached_property
-    def has_bounds(self):
+    def has_bounds(self) -> bool:
         """Whether some coefficient is bounded."""
         return bool(np.any(np.isfinite(self.lower)) or np.any(np.isfinite(self.upper)))
 
     @cached_property
-    def is_smooth(self):
+    def is_smooth(self) -> bool:
         """Whether it is made of squares alone, so that class rows sum to zero at the minimum."""
         return not np.any(self.l1) and not self.has_bounds
 
     @cached_property
-    def is_isotropic(self):
+    def is_isotropic(self) -> bool:
         """Whether it is the same in any rotated columns."""
         return np.ndim(self.l2) == 0 and self.is_smooth
 
     @cached_property
-    def bounds_coefficients(self):
+    def bounds_coefficients(self) -> bool:
         """Whether it rises without end in each coefficient."""
         rises = (np.asarray(self.l2) > 0) | (np.asarray(self.l1) > 0)
         boxed = np.isfinite(self.lower) & np.isfinite(self.upper)
         return bool(np.all(rises | boxed))
 
     @cached_property
-    def is_none(self):
+    def is_none(self) -> bool:
         """Whether it is zero."""
         return not np.any(self.l2) and not np.any(self.l1)

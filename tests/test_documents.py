@@ -123,6 +123,15 @@ def test_versions_are_those_of_the_requirements():
     assert f"Python >= {least}" in readme
 
 
+def test_versions_of_tools_are_the_same_everywhere():
+    """Those that a commit is checked with are those of the lint step."""
+    hooks, *pins = (
+        set(re.findall(r"[\w-]+==[\w.]+", (ROOT / name).read_text(encoding="utf-8")))
+        for name in (".pre-commit-config.yaml", "pyproject.toml", ".ci/tools.txt")
+    )
+    assert hooks <= set.union(*pins)
+
+
 def test_the_conda_recipe_is_that_of_the_package():
     recipe = (ROOT / ".ci/conda/meta.yaml").read_text(encoding="utf-8")
     assert f'version = "{sk_softmax.__version__}"' in recipe

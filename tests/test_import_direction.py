@@ -19,7 +19,7 @@ ALLOWED = {
     "_rows": {"_anywhere", "_device_array", "_rows"},
     "_kernels": {"_anywhere", "_softmax"},
     "_penalty": set(),
-    "_objective": {"_kernels", "_rows", "_softmax"},
+    "_objective": {"_kernels", "_penalty", "_rows", "_softmax"},
     "_factors": {"_objective", "_rows"},
     "_standardised": {"_factors"},
     "_hessian": {"_anywhere", "_factors", "_kernels", "_rows"},

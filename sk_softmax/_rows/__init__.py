@@ -4,10 +4,13 @@ Nobody else asks. A new kind of data is a class that does what `Rows` says, a li
 a line in the tests that all kinds have in common.
 """
 
+from collections.abc import Callable
+
+import numpy as np
 from scipy import sparse
 
 from sk_softmax._device_array import DeviceArray
-from sk_softmax._rows._base import CALL_WORK, Rows, largest
+from sk_softmax._rows._base import CALL_WORK, Model, Rows, largest
 from sk_softmax._rows._block import Block
 from sk_softmax._rows._concatenated import ConcatenatedRows
 from sk_softmax._rows._dense import DenseRows
@@ -27,6 +30,7 @@ __all__ = [
     "DenseRows",
     "DeviceRows",
     "DistributedRows",
+    "Model",
     "Rows",
     "SparseRows",
     "Targets",
@@ -42,12 +46,19 @@ __all__ = [
 ]
 
 
-def as_rows(X, targets, weights, threads, total_weight=None):
+def as_rows(
+    X: np.ndarray | sparse.csr_array | DeviceArray,
+    targets: Targets,
+    weights: np.ndarray,
+    threads,
+    total_weight: float | None = None,
+) -> Rows:
     """The `Rows` of validated data, whose weights need not add up to one.
 
     If there are other rows, `total_weight` is the weight of them all.
     """
-    kind = SparseRows if sparse.issparse(X) else DenseRows
-    kind = DeviceRows if isinstance(X, DeviceArray) else kind
+    kind: Callable[..., Rows] = SparseRows if sparse.issparse(X) else DenseRows
+    if isinstance(X, DeviceArray):
+        kind = DeviceRows
     total_weight = weights.sum() if total_weight is None else total_weight
     return kind(X, targets, weights / total_weight, threads)

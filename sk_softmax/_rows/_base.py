@@ -11,9 +11,17 @@ sums have a fixed order, so that results are the same to the last bit for any nu
 import operator
 from collections.abc import Callable
 from functools import reduce as fold
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numpy.typing import DTypeLike
+
+if TYPE_CHECKING:
+    from sk_softmax._rows._rotation import Rotation
+    from sk_softmax._rows._statistics import ColumnStatistics
+
+# W (K, p), and b (K,) or None.
+Model = tuple[np.ndarray, np.ndarray | None]
 
 # Multiplications of square products that the overhead of NumPy and SciPy is worth, of an
 # evaluation as of a factorisation.
@@ -21,105 +29,134 @@ CALL_WORK = 3e6
 
 
 class Rows(Protocol):
-    """What solvers and curvature ask of data, wherever they are.
+    """What solvers and curvature ask of data, wherever they are."""
 
-    Attributes
-    ----------
-    n_samples, n_features, n_classes : int
-    n_stored : int
-        Numbers that X holds.
-    dtype : dtype
-        What is computed in; sums over rows are float64.
-    float_dtype : dtype
-        The least precise one that holds the values of X.
-    precisions : tuple of dtypes
-        Those in which sums are quicker than in the next, and float64.
-    coef_dtype : dtype
-        That of coefficients as users see them.
-    work : float
-        What an evaluation of loss and gradient is worth in multiplications of square products.
-    spare_bytes : int
-        Memory that a solver may take beside X.
-    class_weight : ndarray of shape (K,)
-        Share of each class in the targets, by weight. All weights add up to one.
-    smallest_weight : float
-    are_one_hot : bool
-        Whether all targets are.
-    have_zeros : bool
-        Whether a class has no probability in some target.
-    has_offset : bool
-        Whether the targets have one: kernels add it to the logits of a model.
-    are_centred : bool
-        Whether blocks subtract a center from their rows, which sparse ones do not.
-    has_places : bool
-        Whether `Block.rows` are places among all rows.
-    keeps_logits : bool
-        Whether the logits of all rows are so few that they may be handed on.
-    random_access : bool
-        Whether single rows can be taken, as "sgd" does, by methods that are not listed here.
-    """
+    @property
+    def n_samples(self) -> int:
+        """Rows that have weight."""
 
-    n_samples: int
-    n_features: int
-    n_classes: int
-    n_stored: int
-    dtype: np.dtype
-    float_dtype: np.dtype
-    precisions: tuple
-    coef_dtype: np.dtype
-    work: float
-    spare_bytes: int
-    class_weight: np.ndarray
-    smallest_weight: float
-    are_one_hot: bool
-    have_zeros: bool
-    has_offset: bool
-    are_centred: bool
-    has_places: bool
-    keeps_logits: bool
-    random_access: bool
+    @property
+    def n_features(self) -> int:
+        """Columns, p."""
 
-    def astype(self, dtype) -> "Rows":
+    @property
+    def n_classes(self) -> int:
+        """Classes, K."""
+
+    @property
+    def n_stored(self) -> int:
+        """Numbers that X holds."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """What is computed in; sums over rows are float64."""
+
+    @property
+    def float_dtype(self) -> np.dtype:
+        """The least precise one that holds the values of X."""
+
+    @property
+    def precisions(self) -> tuple[type, ...]:
+        """Those in which sums are quicker than in the next, and float64."""
+
+    @property
+    def coef_dtype(self) -> np.dtype:
+        """That of coefficients as users see them."""
+
+    @property
+    def work(self) -> float:
+        """Multiplications of square products that an evaluation of loss and gradient is worth."""
+
+    @property
+    def spare_bytes(self) -> int:
+        """Memory that a solver may take beside X."""
+
+    @property
+    def class_weight(self) -> np.ndarray:
+        """Share of each class in the targets, by weight, (K,). All weights add up to one."""
+
+    @property
+    def smallest_weight(self) -> float:
+        """That of all rows."""
+
+    @property
+    def are_one_hot(self) -> bool:
+        """Whether all targets are."""
+
+    @property
+    def have_zeros(self) -> bool:
+        """Whether a class has no probability in some target."""
+
+    @property
+    def has_offset(self) -> bool:
+        """Whether the targets have one: kernels add it to the logits of a model."""
+
+    @property
+    def are_centred(self) -> bool:
+        """Whether blocks subtract a center from their rows, which sparse ones do not."""
+
+    @property
+    def has_places(self) -> bool:
+        """Whether `Block.rows` are places among all rows."""
+
+    @property
+    def keeps_logits(self) -> bool:
+        """Whether the logits of all rows are so few that they may be handed on."""
+
+    @property
+    def random_access(self) -> bool:
+        """Whether single rows can be taken, as "sgd" does, by methods that are not listed here."""
+
+    def astype(self, dtype: DTypeLike) -> "Rows":
         """The same rows, computed in another dtype; X is not copied."""
 
-    def reduce(self, kernel: Callable, *models, combine=None) -> tuple:
+    def reduce(self, kernel: Callable, *models: Model, combine: Callable | None = None) -> tuple:
         """The numbers of all blocks, ``kernel(block)`` or ``kernel(block, Z)``, combined.
 
         Z are the logits of all `models`, stacked. `combine` takes two tuples, of which it may
         change the first, and adds them up if None.
         """
 
-    def accumulate(self, kernel: Callable, *models) -> tuple:
+    def accumulate(self, kernel: Callable, *models: Model) -> tuple:
         """As `reduce`, for arrays too large to be made for each block.
 
         ``kernel(total, block, Z)`` returns the total with a block added, which is None before the
         first; Z is None without models.
         """
 
-    def sums(self, kernel: Callable, *models) -> tuple[tuple, np.ndarray, np.ndarray]:
+    def sums(self, kernel: Callable, *models: Model) -> tuple[tuple, np.ndarray, np.ndarray]:
         """Numbers, ``R X`` (K, p), and ``R 1`` (K,), for a kernel that turns Z[:K] into R."""
 
-    def moments(self, kernel: Callable, model, center, n_weights: int) -> tuple:
+    def moments(
+        self, kernel: Callable, model: Model | None, center: np.ndarray, n_weights: int
+    ) -> tuple:
         """Numbers, ``C (X - c)`` and ``C (X - c)^2``, (r, p), for ``kernel(block, Z)``.
 
         The kernel returns C, of r = `n_weights` rows, and its numbers. Where rows are not `centred`
         c is zero.
         """
 
-    def drawn_grams(self, kernel: Callable, model, means, n_rows: int, statistics) -> np.ndarray:
+    def drawn_grams(
+        self,
+        kernel: Callable,
+        model: Model | None,
+        means: np.ndarray,
+        n_rows: int,
+        statistics: "ColumnStatistics",
+    ) -> np.ndarray:
         """``sum_i c_ki (x_i - m_k)(x_i - m_k)'``, (r, p, p), estimated from about `n_rows` rows.
 
         From all if there are no more. The kernel is as for `moments`, whose numbers are left aside.
         `statistics` are the `ColumnStatistics` of all rows.
         """
 
-    def standardised(self, center, scale) -> "Rows":
+    def standardised(self, center: np.ndarray, scale: np.ndarray) -> "Rows":
         """The same rows, which keep what `Block.columns` returns for these if they are few."""
 
     def select(self, columns: np.ndarray) -> "Rows":
         """The same rows in some of their columns, of which they take a copy."""
 
-    def rotated(self):
+    def rotated(self) -> "Rotation | None":
         """A `Rotation` to fewer columns if the rows are wide and that pays, or None.
 
         It may be used where the penalty is the same in rotated columns.

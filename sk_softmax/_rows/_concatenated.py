@@ -4,8 +4,9 @@ from functools import partial
 from operator import methodcaller
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from sk_softmax._rows._base import CALL_WORK, add_in_place, combined
+from sk_softmax._rows._base import CALL_WORK, Rows, add_in_place, combined
 
 _FACTS = (
     "n_samples",
@@ -45,10 +46,12 @@ class ConcatenatedRows:
         facts = self._of_parts(_facts)
         values = {name: [fact[name] for fact in facts] for name in facts[0]}
         self._first_row = values["first_row"][0]
-        for name in ("n_features", "n_classes", "dtype"):
-            setattr(self, name, values[name][0])
-        for name in ("n_samples", "n_stored", "spare_bytes", "class_weight"):
-            setattr(self, name, sum(values[name]))
+        self.n_features, self.n_classes, self.dtype = (
+            values[name][0] for name in ("n_features", "n_classes", "dtype")
+        )
+        self.n_samples, self.n_stored, self.spare_bytes, self.class_weight = (
+            sum(values[name]) for name in ("n_samples", "n_stored", "spare_bytes", "class_weight")
+        )
         # As if the rows were not in parts, so that solvers decide alike.
         self.work = sum(values["work"]) - (len(facts) - 1) * CALL_WORK
         self.smallest_weight = min(values["smallest_weight"])
@@ -64,7 +67,7 @@ class ConcatenatedRows:
         """What a function returns for each part."""
         return [function(part) for part in self.row_parts]
 
-    def astype(self, dtype):
+    def astype(self, dtype: DTypeLike) -> Rows:
         """The same rows computed in `dtype`."""
         return ConcatenatedRows(self._of_parts(methodcaller("astype", dtype)))
 

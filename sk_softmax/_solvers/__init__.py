@@ -1,14 +1,18 @@
 """Solvers: one file each, and one line in `SOLVERS`.
 
-A solver is a dataclass whose fields are parameters of the estimator by the same names. It
-offers ``minimize(objective, theta, on_iteration) -> SolverResult``, for a theta whose class
-rows sum to zero if the penalty is smooth, and names in `metrics` what it reports to
-`on_iteration`. ``objection(penalty)`` says why it cannot minimise with a penalty, and which solver
-can, or is None. It knows the objective only through `value_and_gradient` and its kin, and nothing
-of scikit-learn's estimators.
+A solver does what `Solver` says. It knows the objective only through `value_and_gradient` and its
+kin, and nothing of scikit-learn's estimators.
 """
 
-from sk_softmax._solvers._base import IterationState, SolverResult, StopReason, planned_iterations
+from sk_softmax._penalty import Penalty
+from sk_softmax._rows import Rows
+from sk_softmax._solvers._base import (
+    IterationState,
+    Solver,
+    SolverResult,
+    StopReason,
+    planned_iterations,
+)
 from sk_softmax._solvers._lbfgs import LBFGS
 from sk_softmax._solvers._prox_newton import ProxNewton
 from sk_softmax._solvers._schedules import SCHEDULES
@@ -20,6 +24,7 @@ __all__ = [
     "SGD",
     "SOLVERS",
     "IterationState",
+    "Solver",
     "SolverResult",
     "StopReason",
     "Stream",
@@ -27,14 +32,14 @@ __all__ = [
     "planned_iterations",
 ]
 
-SOLVERS = {"lbfgs": LBFGS, "prox-newton": ProxNewton, "sgd": SGD}
+SOLVERS: dict[str, type[Solver]] = {"lbfgs": LBFGS, "prox-newton": ProxNewton, "sgd": SGD}
 
 # Multiply-adds of one product of X with all classes from which an evaluation takes about
 # a second on two cores, and a fit by L-BFGS-B a minute or more.
 _LARGE_PROBLEM = 1e10
 
 
-def choose_solver(rows, penalty):
+def choose_solver(rows: Rows, penalty: Penalty) -> str:
     """The solver that ``solver="auto"`` takes, from the penalty, and where and how large data are.
 
     Absolute values and bounds need "prox-newton". Otherwise L-BFGS-B is the answer as long as it

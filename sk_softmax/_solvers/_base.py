@@ -1,11 +1,15 @@
-"""What every solver reports: during a run, and at its end."""
+"""What a fit asks of a solver, and what every solver reports: during a run, and at its end."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar, Protocol
 
 import numpy as np
+
+from sk_softmax._objective import Objective
+from sk_softmax._penalty import Penalty
 
 
 class StopReason(StrEnum):
@@ -19,11 +23,6 @@ class StopReason(StrEnum):
     DIVERGED = "diverged"
     CALLBACK = "callback"
     EARLY_STOPPING = "early_stopping"
-
-
-def planned_iterations(solver):
-    """`max_iter` of a solver, or its default if that is None."""
-    return solver.default_max_iter if solver.max_iter is None else solver.max_iter
 
 
 @dataclass(slots=True)  # one is made in every iteration, and frozen ones take three times as long
@@ -41,7 +40,7 @@ class IterationState:
     within_epoch: bool = False
 
     @property
-    def theta(self):
+    def theta(self) -> np.ndarray:
         """The parameters; to be asked for during the iteration, and only if needed."""
         return self.get_theta()
 
@@ -60,3 +59,39 @@ class SolverResult:
     stop_reason: StopReason
     gap: float = math.inf
     gap_method: str | None = None
+
+
+class Solver(Protocol):
+    """A dataclass whose fields are parameters of the estimator by the same names.
+
+    Attributes
+    ----------
+    default_max_iter : int
+        What a `max_iter` of None stands for.
+    metrics : tuple of str
+        What it reports to `on_iteration`.
+    """
+
+    default_max_iter: ClassVar[int]
+    metrics: ClassVar[tuple[str, ...]]
+
+    @property
+    def max_iter(self) -> int | None:
+        """Iterations or epochs at most."""
+
+    @staticmethod
+    def objection(penalty: Penalty) -> str | None:
+        """Why it cannot minimise with a penalty, and which solver can; None if it can."""
+
+    def minimize(
+        self,
+        objective: Objective,
+        theta: np.ndarray,
+        on_iteration: Callable[[IterationState], bool],
+    ) -> SolverResult:
+        """The minimum, from a start whose class rows sum to zero if the penalty is smooth."""
+
+
+def planned_iterations(solver: Solver) -> int:
+    """`max_iter` of a solver, or its default if that is None."""
+    return solver.default_max_iter if solver.max_iter is None else solver.max_iter
