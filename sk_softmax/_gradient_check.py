@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from sk_softmax._formulation import make_objective
 from sk_softmax._objective import NOT_FINITE, OutOfRangeError
+from sk_softmax._rows import root_mean_squares
 from sk_softmax._threads import RowThreads
 from sk_softmax._training_data import check_training_data
 
@@ -85,7 +85,7 @@ def check_gradient(
     with RowThreads() as threads, np.errstate(over="ignore", invalid="ignore"):
         objective = make_objective(estimator, data, threads)
         scale = np.ones(objective.shape)
-        scale[:, : objective.n_features] = _root_mean_squares(data.X)
+        scale[:, : objective.n_features] = root_mean_squares(data.X)
         scale = scale.ravel()
         theta = rng.standard_normal(scale.size) / (scale * np.sqrt(objective.shape[1]))
         coordinates = rng.permutation(theta.size)[:n_coordinates]
@@ -102,14 +102,3 @@ def check_gradient(
     if not np.isfinite(errors).all():
         raise OutOfRangeError(NOT_FINITE)
     return GradientCheck(float(errors.mean()), float(errors.max()), coordinates, analytic, numeric)
-
-
-def _root_mean_squares(X):
-    """Root mean square of each column, and 1 for a column of zeros."""
-    largest = abs(X).max(axis=0)
-    largest = largest.toarray().ravel() if sparse.issparse(X) else largest
-    largest = np.where(largest > 0, largest, 1.0)  # in these units squares do not overflow
-    unit = X.multiply(1 / largest).tocsr() if sparse.issparse(X) else X / largest
-    squares = unit.power(2) if sparse.issparse(X) else np.square(unit)
-    scale = largest * np.sqrt(np.asarray(squares.mean(axis=0)).ravel())
-    return np.where(scale > 0, scale, 1.0)

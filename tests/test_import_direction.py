@@ -61,7 +61,7 @@ ALLOWED = {
     "_prediction": {"_array_api", "_offsets", "_softmax", "_validation"},
     "_regularisation": {"_penalty"},
     "_formulation": {"_objective", "_regularisation"},
-    "_gradient_check": {"_formulation", "_objective", "_threads", "_training_data"},
+    "_gradient_check": {"_formulation", "_objective", "_rows", "_threads", "_training_data"},
     "_solver_choice": {"_solvers"},
     "_complaints": {"_solver_choice", "_solvers"},
     "_fit": {
@@ -243,7 +243,6 @@ ASKS = {
     "_rows",
     "_validation",
     "_prediction",
-    "_gradient_check",
     "_displays",
     "_solvers/_sgd",
     "_solvers/_stream",

@@ -44,3 +44,14 @@ def n_bytes(*arrays):
         else array.nbytes
         for array in arrays
     )
+
+
+def root_mean_squares(X):
+    """Root mean square of each column, and 1 for a column of zeros."""
+    largest = abs(X).max(axis=0)
+    largest = largest.toarray().ravel() if sparse.issparse(X) else largest
+    largest = np.where(largest > 0, largest, 1.0)  # in these units squares do not overflow
+    unit = X.multiply(1 / largest).tocsr() if sparse.issparse(X) else X / largest
+    squares = unit.power(2) if sparse.issparse(X) else np.square(unit)
+    scale = largest * np.sqrt(np.asarray(squares.mean(axis=0)).ravel())
+    return np.where(scale > 0, scale, 1.0)
