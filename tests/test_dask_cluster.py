@@ -24,7 +24,7 @@ TIGHT = {"tol": 1e-12}
 
 @pytest.fixture(scope="module")
 def client():
-    options = {"n_workers": 2, "threads_per_worker": 2, "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 2, "dashboard_address": ":0"}
     with LocalCluster(**options) as cluster, Client(cluster) as client:
         yield client
 
