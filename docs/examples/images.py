@@ -20,10 +20,10 @@ CLASS_NAMES = {
 }
 
 
-def load_chosen_images(title, default="digits"):
+def load_chosen_images():
     """`load_images` with what the command line says: ``--data NAME --data-dir FOLDER``."""
-    parser = argparse.ArgumentParser(description=title)
-    parser.add_argument("--data", choices=["digits", *OPENML_NAMES], default=default)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", choices=["digits", *OPENML_NAMES], default="digits")
     parser.add_argument("--data-dir", help="folder with mnist.npz and fashion_mnist.npz")
     options = parser.parse_args()
     return load_images(options.data, options.data_dir)

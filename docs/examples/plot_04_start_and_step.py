@@ -23,13 +23,24 @@ Without ``--data`` it uses the digits that come with scikit-learn, for as many s
 # coefficients that the model has: here we put them there. Neither version has a penalty.
 
 # sphinx_gallery_thumbnail_path = '_static/examples/04_fashion_mnist.png'
+import sys
+
 import matplotlib.pyplot as plt
 import numpy as np
-from images import load_chosen_images
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
 
 from sk_softmax import CoefficientDisplay, SoftmaxRegression, TrainingDisplay
 
-X_train, X_test, y_train, y_test = load_chosen_images("The start and the step of SGD")
+if "--data" in sys.argv:  # in a clone: 60,000 images, which this module loads
+    from images import load_chosen_images
+
+    X_train, X_test, y_train, y_test = load_chosen_images()
+else:
+    X, y = load_digits(return_X_y=True)
+    X_train, X_test, y_train, y_test = train_test_split(
+        X / 16, y.astype(str), test_size=0.3, stratify=y, random_state=0
+    )
 classes, n_features = np.unique(y_train), X_train.shape[1]
 side = int(n_features**0.5)
 n_epochs = max(5, 300_000 // len(X_train))

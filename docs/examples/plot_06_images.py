@@ -21,16 +21,27 @@ Without ``--data`` it uses the digits that come with scikit-learn, in smaller ba
 # Rows held out are passed to `fit`, which scores them after each epoch.
 
 # sphinx_gallery_thumbnail_path = '_static/examples/06_fashion_mnist_mistakes.png'
+import sys
+
 import matplotlib.pyplot as plt
 import numpy as np
-from images import load_chosen_images
 from scipy.special import expit
+from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix
+from sklearn.model_selection import train_test_split
 
 from sk_softmax import CoefficientDisplay, PredictionDisplay, SoftmaxRegression, TrainingDisplay
 
-X_train, X_test, y_train, y_test = load_chosen_images("Curves, predictions and weights")
+if "--data" in sys.argv:  # in a clone: 60,000 images, which this module loads
+    from images import load_chosen_images
+
+    X_train, X_test, y_train, y_test = load_chosen_images()
+else:
+    X, y = load_digits(return_X_y=True)
+    X_train, X_test, y_train, y_test = train_test_split(
+        X / 16, y.astype(str), test_size=0.3, stratify=y, random_state=0
+    )
 side = int(X_train.shape[1] ** 0.5)
 
 model = SoftmaxRegression(

@@ -21,13 +21,24 @@ Without ``--data`` it uses the digits that come with scikit-learn, in smaller ba
 # and finite.
 
 # sphinx_gallery_thumbnail_path = '_static/examples/07_mnist.png'
+import sys
+
 import matplotlib.pyplot as plt
 import numpy as np
-from images import load_chosen_images
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
 
 from sk_softmax import SoftmaxRegression, TrainingDisplay, check_gradient
 
-X_train, X_test, y_train, y_test = load_chosen_images("A softmax over the wrong axis")
+if "--data" in sys.argv:  # in a clone: 60,000 images, which this module loads
+    from images import load_chosen_images
+
+    X_train, X_test, y_train, y_test = load_chosen_images()
+else:
+    X, y = load_digits(return_X_y=True)
+    X_train, X_test, y_train, y_test = train_test_split(
+        X / 16, y.astype(str), test_size=0.3, stratify=y, random_state=0
+    )
 X_train, y_train = X_train[:10_000], y_train[:10_000]
 n_epochs, batch_size = 10, min(256, len(X_train) // 40)
 classes, codes = np.unique(y_train, return_inverse=True)

@@ -24,15 +24,26 @@ Without ``--data`` it uses the digits that come with scikit-learn, for as many s
 # the mean loss and accuracy of every 50 batches to `batch_history_`. The start is zero, which for a
 # convex objective is as good as any small number.
 
+import sys
+
 import matplotlib.pyplot as plt
 import numpy as np
-from images import load_chosen_images
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sk_softmax import CoefficientDisplay, PredictionDisplay, SoftmaxRegression, TrainingDisplay
 
-X_train, X_test, y_train, y_test = load_chosen_images("Standardised images, 2,000 steps")
+if "--data" in sys.argv:  # in a clone: 60,000 images, which this module loads
+    from images import load_chosen_images
+
+    X_train, X_test, y_train, y_test = load_chosen_images()
+else:
+    X, y = load_digits(return_X_y=True)
+    X_train, X_test, y_train, y_test = train_test_split(
+        X / 16, y.astype(str), test_size=0.3, stratify=y, random_state=0
+    )
 side = int(X_train.shape[1] ** 0.5)
 batch_size = 256
 steps_per_epoch = int(np.ceil(len(X_train) / batch_size))

@@ -82,7 +82,8 @@ def debian_lines(folder):
 parser = argparse.ArgumentParser(description="Lines of text, and the words that give them away")
 parser.add_argument("--data", choices=["scipy", "debian"], default="scipy")
 parser.add_argument("--data-dir", default=os.environ.get("SK_SOFTMAX_DATA", "."))
-options = parser.parse_args()
+# A program has arguments. A notebook has none of its own.
+options = parser.parse_args(None if "__file__" in globals() else [])
 pairs = scipy_lines() if options.data == "scipy" else debian_lines(options.data_dir)
 
 part_of = {line: part for part, line in pairs}
