@@ -1,4 +1,4 @@
-"""Sphinx configuration. The build needs no network: see SK_SOFTMAX_DOCS_ONLINE below."""
+"""Sphinx configuration. The build needs no network."""
 
 import os
 
@@ -12,10 +12,13 @@ version = release = sk_softmax.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.viewcode",
     "numpydoc",
     "matplotlib.sphinxext.plot_directive",
     "myst_parser",
     "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "sphinx-mathjax-offline",
 ]
@@ -34,15 +37,11 @@ copybutton_exclude = ".linenos, .gp, .go"
 plot_include_source = True
 plot_html_show_formats = plot_html_show_source_link = False
 
-# Links into other projects' documentation need their inventories from the network.
-if os.environ.get("SK_SOFTMAX_DOCS_ONLINE"):
-    extensions.append("sphinx.ext.intersphinx")
-    intersphinx_mapping = {
-        "python": ("https://docs.python.org/3", None),
-        "numpy": ("https://numpy.org/doc/stable", None),
-        "scipy": ("https://docs.scipy.org/doc/scipy", None),
-        "sklearn": ("https://scikit-learn.org/stable", None),
-    }
+# Links into other projects' documentation, by inventories that make_inventories.py writes.
+intersphinx_mapping = {
+    "numpy": ("https://numpy.org/doc/stable", "_inventories/numpy.inv"),
+    "sklearn": ("https://scikit-learn.org/stable", "_inventories/sklearn.inv"),
+}
 
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
@@ -70,3 +69,11 @@ html_theme_options = {
     "footer_start": ["sphinx-version"],
     "footer_end": ["theme-version"],
 }
+# On the server that has several versions, a menu to choose one.
+if os.environ.get("READTHEDOCS"):
+    html_theme_options["switcher"] = {
+        "json_url": "https://sk-softmax.readthedocs.io/en/latest/_static/versions.json",
+        "version_match": os.environ.get("READTHEDOCS_VERSION", "latest"),
+    }
+    html_theme_options["check_switcher"] = False
+    html_theme_options["navbar_end"] = ["version-switcher", "theme-switcher", "navbar-icon-links"]

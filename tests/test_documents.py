@@ -1,10 +1,11 @@
 """What documents claim: files, options, parameters and methods exist, and versions agree."""
 
 import ast
-import importlib
+import importlib.util
 import json
 import re
 import tomllib
+import zlib
 from pathlib import Path
 
 import pytest
@@ -211,6 +212,19 @@ def test_references_resolve(path):
             pytest.importorskip("sklearn.callback")
         is_ours = target.split(".")[0] in (*sk_softmax.__all__, "onnx")
         resolve(f"sk_softmax.{target}" if is_ours else target)
+
+
+def test_inventories_have_the_names_that_pages_refer_to():
+    """Written by docs/make_inventories.py."""
+    docs = ROOT / "docs"
+    spec = importlib.util.spec_from_file_location("inventories", docs / "make_inventories.py")
+    make_inventories = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make_inventories)
+    listed = []
+    for file in (docs / "_inventories").iterdir():
+        body = zlib.decompress(file.read_bytes().split(b"using zlib.\n", 1)[1])
+        listed += [line.split()[0] for line in body.decode().splitlines()]
+    assert sorted(listed) == make_inventories.names()
 
 
 def test_every_public_name_is_in_the_reference():
