@@ -60,7 +60,9 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"sk_softmax {release}"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
-html_sidebars = {page: [] for page in ("benchmarks/index", "changelog")}  # have no subpages
+html_sidebars = {
+    page: [] for page in ("benchmarks/index", "changelog", "project")
+}  # have no subpages
 html_show_copyright = False
 html_show_sourcelink = False
 html_theme_options = {
