@@ -66,6 +66,7 @@ html_sidebars = {
 html_show_copyright = False
 html_show_sourcelink = False
 html_theme_options = {
+    "logo": {"text": "sk_softmax"},
     "show_toc_level": 2,
     "navigation_with_keys": False,
     "footer_start": ["sphinx-version"],

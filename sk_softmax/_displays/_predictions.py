@@ -13,7 +13,9 @@ class PredictionDisplay:
     """Rows with their true labels, predicted labels and probabilities.
 
     Better made by :meth:`from_estimator` or :meth:`from_predictions`. Images are captioned;
-    rows that are no images become a table of the probabilities of all classes.
+    rows that are no images become a table of the probabilities of all classes, with a frame around
+    the true one, by number or by the index of a data frame. What is right is blue, mistakes are
+    vermilion.
 
     Parameters
     ----------
@@ -24,7 +26,7 @@ class PredictionDisplay:
     classes : array-like of shape (n_classes,)
         Labels of the columns.
     X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
-        The rows; needed for images only.
+        The rows: pixels of images, or a data frame whose index names the rows of a table.
 
     Attributes
     ----------
@@ -138,7 +140,7 @@ class PredictionDisplay:
         classes : array-like of shape (n_classes,), default=None
             Labels of their columns; None for the sorted labels of `y_true`.
         X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
-            The rows; needed for images only.
+            The rows: pixels of images, or a data frame whose index names the rows of a table.
         n_images, image_shape, mistakes_first, cmap, ax
             As for :meth:`plot`.
 
@@ -233,6 +235,11 @@ class PredictionDisplay:
                 spine.set(color=colour, linewidth=1 if colour == _RIGHT else 2.5)
         return axes
 
+    def _names_of_rows(self):
+        """The rows that are shown by the index of a data frame, or by number."""
+        index = self.X.index if hasattr(self.X, "iloc") else np.arange(len(self.y_true))
+        return [str(index[i]) for i in self.indices_]
+
     def _table(self, plt, ax, cmap):
         """Probabilities of all classes, with a frame around the true one."""
         table = self.probabilities[self.indices_]
@@ -249,7 +256,9 @@ class PredictionDisplay:
             if self.classes[k] == self.y_true[self.indices_[i]]:
                 panel.add_patch(plt.Rectangle((k - 0.48, i - 0.46), 0.96, 0.92, **_FRAME))
         panel.set_xticks(range(n_columns), labels)
-        panel.set_yticks(range(n_rows), [str(i) for i in self.indices_])
+        panel.set_yticks(range(n_rows), self._names_of_rows())
+        for label, i in zip(panel.get_yticklabels(), self.indices_, strict=True):
+            label.set_color(_RIGHT if self.y_pred[i] == self.y_true[i] else _WRONG)
         n_wrong = np.count_nonzero(self.y_pred != self.y_true)
         panel.set_title(
             f"{n_rows} of {len(self.y_true)} rows; wrong predictions: {n_wrong}", fontsize=10

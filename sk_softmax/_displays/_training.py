@@ -85,7 +85,8 @@ class TrainingDisplay:
         names : list of str, default=None
             Names of the models; None for their solvers, where these differ.
         per : {"epoch", "batch"}, default="epoch"
-            Whether to take `history_`, or `batch_history_` (`record_batches` was set).
+            Whether to take `history_`, with a point for each epoch of "sgd" or iteration of other
+            solvers, or `batch_history_` (`record_batches` was set).
         x, metrics, xscale, yscale, minimum, ax, line_kw
             As for :meth:`plot`.
 
@@ -140,7 +141,8 @@ class TrainingDisplay:
             Where to draw: one panel for each of `metrics`, or one for all of them. None for a
             new figure with a panel for each.
         x : {"n_iter", "time"}, default="n_iter"
-            Horizontal axis: epochs and iterations, or seconds.
+            Horizontal axis: `n_iter`, which counts epochs of "sgd" and iterations of other solvers;
+            or seconds.
         metrics : str or list of str, default=None
             "loss", "accuracy", "gap", "learning_rate" or any other key of the records. Values
             on held-out rows, under "validation_loss" and "validation_accuracy", are drawn

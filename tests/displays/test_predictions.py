@@ -52,6 +52,16 @@ def test_table(texts):
     np.testing.assert_allclose(frames, y.iloc[display.indices_])
 
 
+def test_rows_of_a_table_go_by_the_index_and_mistakes_by_colour(texts):
+    X = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0]}, index=["Ann", "Bo", "Cy", "Di"])
+    y = np.array([0, 0, 1, 0])
+    P = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.4, 0.6]])
+    display = PredictionDisplay.from_predictions(y, P, X=X)
+    labels = display.ax_.get_yticklabels()
+    assert texts(labels) == ["Di", "Cy", "Bo", "Ann"]
+    assert [label.get_color() for label in labels] == [VERMILION, BLUE, BLUE, BLUE]
+
+
 def test_from_predictions(digits):
     model, X, y = digits
     P = model.predict_proba(X)
