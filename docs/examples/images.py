@@ -24,7 +24,9 @@ def load_chosen_images():
     """`load_images` with what the command line says: ``--data NAME --data-dir FOLDER``."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", choices=["digits", *OPENML_NAMES], default="digits")
-    parser.add_argument("--data-dir", help="folder with mnist.npz and fashion_mnist.npz")
+    parser.add_argument(
+        "--data-dir", help="folder with mnist.npz and fashion_mnist.npz"
+    )
     options = parser.parse_args()
     return load_images(options.data, options.data_dir)
 
@@ -58,9 +60,14 @@ def _large_images(name, folder):
     if folder:
         path = Path(folder) / f"{name}.npz"
         if not path.exists():
-            raise SystemExit(f"There is no {path}: name a folder that holds {name}.npz.")
+            raise SystemExit(
+                f"There is no {path}: name a folder that holds {name}.npz."
+            )
         with np.load(path) as data:
-            X_train, X_test = data["X_train"] / np.float32(255), data["X_test"] / np.float32(255)
+            X_train, X_test = (
+                data["X_train"] / np.float32(255),
+                data["X_test"] / np.float32(255),
+            )
             return (X_train, X_test, data["y_train"], data["y_test"]), str(path)
     try:
         bunch = fetch_openml(OPENML_NAMES[name], version=1, as_frame=False)

@@ -127,7 +127,9 @@ panels["SGD"].minorticks_off()
 
 best_model = searches["L-BFGS"].best_estimator_[-1]
 side = int(X_train.shape[1] ** 0.5)
-CoefficientDisplay.from_estimator(best_model, image_shape=(side, side), ax=lower.subplots(2, 5))
+CoefficientDisplay.from_estimator(
+    best_model, image_shape=(side, side), ax=lower.subplots(2, 5)
+)
 lower.suptitle("Coefficients (L-BFGS)", fontsize=11)
 if "__file__" in globals() and "sphinx_gallery" not in sys.modules:  # run as a program
     figure.savefig("plot_01_quickstart.png", dpi=150)

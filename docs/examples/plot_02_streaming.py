@@ -83,14 +83,19 @@ markers = {"partial_fit": "", "fit by L-BFGS, from there": "o"}
 gaps = np.array(objectives) / minimum - 1
 polish_gaps = np.r_[gaps[-1], np.maximum(history["loss"] / minimum - 1, 1e-12)]
 panels = {
-    "log loss of held-out rows": (test_losses, np.r_[test_losses[-1], history["validation_loss"]]),
+    "log loss of held-out rows": (
+        test_losses,
+        np.r_[test_losses[-1], history["validation_loss"]],
+    ),
     "relative distance to the minimum": (gaps, polish_gaps),
 }
 figure, both_axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 for axes, (title, curves) in zip(both_axes, panels.items(), strict=True):
     for name, seen, values in zip(colours, (n_seen, polish_seen), curves, strict=True):
         seen, values = np.asarray(seen) / len(y), np.asarray(values)
-        axes.plot(seen, values, color=colours[name], marker=markers[name], ms=3.5, label=name)
+        axes.plot(
+            seen, values, color=colours[name], marker=markers[name], ms=3.5, label=name
+        )
     for end in range(1, n_passes + 1):
         axes.axvline(end, color="0.85", lw=0.8, zorder=0)
     axes.set(title=title, xlabel=f"passes over the {len(y)} training rows")

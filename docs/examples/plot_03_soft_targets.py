@@ -49,7 +49,9 @@ for error in errors:
     results = {name: [] for name in scores}
     for seed in range(n_repeats):
         rng = np.random.default_rng(seed)
-        X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_state=seed)
+        X_train, X_test, y_train, y_test = train_test_split(
+            X, y, test_size=0.5, random_state=seed
+        )
         counts = count_votes(y_train, error, rng)
         tie_breaker = 0.5 * rng.random(counts.shape)
         targets = {
@@ -90,7 +92,9 @@ styles = {"majority": ("#D55E00", "s", "--"), "shares": ("#0072B2", "o", "-")}
 figure, all_axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
 for j, (axes, title) in enumerate(zip(all_axes, titles, strict=True)):
     for name, (colour, marker, line) in styles.items():
-        axes.plot(errors, scores[name][:, j], line, color=colour, marker=marker, label=name)
+        axes.plot(
+            errors, scores[name][:, j], line, color=colour, marker=marker, label=name
+        )
     axes.set(title=title, xlabel="share of votes that are wrong")
     axes.grid(alpha=0.3)
 inner = errors[1:]

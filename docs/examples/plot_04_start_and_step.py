@@ -1,13 +1,14 @@
 """
-Where ten points went: the start and the step
-=============================================
+Start, learning rate and log-softmax of SGD
+===========================================
 
 A program with MXNet fits softmax regression to Fashion-MNIST twice: with the library's layer,
-and written by hand. Its author wonders why the library's version is ten points better, and why
-subtracting the largest logit, which cured the overflow, is "still not ideal". Both questions
-have answers that can be measured.
+and written by hand. It leaves two good questions open. Why is the library's version ten points
+better? And why is subtracting the largest logit, which cured the overflow, "still not ideal"? Both
+have answers that can be measured, and each belongs to a choice that everyone makes who writes such a
+program.
 
-As the program does, on its data (the figures in the text are from this run)::
+On the program's data (the figures in the text are from this run)::
 
     python docs/examples/plot_04_start_and_step.py --data fashion_mnist --data-dir FOLDER
 
@@ -48,7 +49,10 @@ n_epochs = max(5, 300_000 // len(X_train))
 rng = np.random.default_rng(0)
 starts = {
     "zero": (np.zeros((len(classes), n_features)), np.zeros(len(classes))),
-    "N(0, 1)": (rng.standard_normal((len(classes), n_features)), rng.standard_normal(len(classes))),
+    "N(0, 1)": (
+        rng.standard_normal((len(classes), n_features)),
+        rng.standard_normal(len(classes)),
+    ),
 }
 
 
@@ -70,7 +74,8 @@ def start_at(coef, intercept, learning_rate):
 
 models = {}
 print(
-    f"\n{'start':8}{'learning rate':>14}{'training loss':>15}{'accuracy: training':>20}{'test':>8}"
+    f"\n{'start':8}{'learning rate':>14}{'training loss':>15}"
+    f"{'accuracy: training':>20}{'test':>8}"
 )
 for learning_rate in (0.1, 0.0004):
     for start, (coef, intercept) in starts.items():
@@ -85,9 +90,13 @@ for learning_rate in (0.1, 0.0004):
 # And epoch by epoch, for the settings of the library's version:
 
 history = models["zero", 0.1].history_
-print(f"{'epoch':>5}{'training loss':>16}{'training accuracy':>20}{'test accuracy':>16}")
+print(
+    f"{'epoch':>5}{'training loss':>16}{'training accuracy':>20}{'test accuracy':>16}"
+)
 for k in np.linspace(0, n_epochs - 1, 5).astype(int):
-    accuracies = f"{history['accuracy'][k]:>20.3f}{history['validation_accuracy'][k]:>16.3f}"
+    accuracies = (
+        f"{history['accuracy'][k]:>20.3f}{history['validation_accuracy'][k]:>16.3f}"
+    )
     print(f"{history['n_iter'][k]:>5}{history['loss'][k]:>16.3f}{accuracies}")
 
 # %%
@@ -187,13 +196,17 @@ for row in z:
 # infinite loss, and this is what the same images lose by log-softmax:
 
 coef, intercept = starts["N(0, 1)"]
-logits = (X_test.astype(np.float32) * 255) @ coef.T.astype(np.float32) + intercept.astype("f4")
+logits = (X_test.astype(np.float32) * 255) @ coef.T.astype(
+    np.float32
+) + intercept.astype("f4")
 true = np.searchsorted(classes, y_test)[:, np.newaxis]
 for function in (log_of_softmax, log_of_shifted_softmax, log_softmax):
     with np.errstate(all="ignore"):
         losses = -np.take_along_axis(function(logits), true, axis=1)
     lost = ~np.isfinite(losses)
-    mean = f"mean loss of the others {losses[~lost].mean():.1f}" if (~lost).any() else ""
+    mean = (
+        f"mean loss of the others {losses[~lost].mean():.1f}" if (~lost).any() else ""
+    )
     print(f"{function.__name__:24} not finite: {lost.mean():6.1%}  {mean}")
 
 # %%

@@ -1,6 +1,6 @@
 """
-One objective, two engines
-==========================
+SGD and L-BFGS-B, by hand and in one estimator
+==============================================
 
 A program in NumPy fits softmax regression to MNIST by a class of its own, with a method for
 mini-batch SGD, another that hands loss and gradient to L-BFGS-B, and a gradient check. It has no
@@ -89,10 +89,16 @@ max_epochs = max(50, 600_000 // n)
 # are enough to find a mistake.
 
 check = check_gradient(
-    SoftmaxRegression(fit_intercept=False), X_train[:2000], y_train[:2000], random_state=0
+    SoftmaxRegression(fit_intercept=False),
+    X_train[:2000],
+    y_train[:2000],
+    random_state=0,
 )
 size = np.abs(check.analytic).mean()
-print(f"gradient: mean error {check.mean_error:.0e}, largest {check.max_error:.0e}, of {size:.0e}")
+print(
+    f"gradient: mean error {check.mean_error:.0e}, largest {check.max_error:.0e}, "
+    f"of {size:.0e}"
+)
 
 # %%
 # Four fits
@@ -150,17 +156,26 @@ fits = {
     "L-BFGS-B by hand": lambda: fit_by_hand(by_lbfgs=True),
     "SoftmaxRegression, lbfgs": lambda: fit_estimator(lbfgs),
 }
-minimum = SoftmaxRegression("lbfgs", fit_intercept=False, tol=1e-8).fit(X_train, y_train).loss_
+minimum = (
+    SoftmaxRegression("lbfgs", fit_intercept=False, tol=1e-8)
+    .fit(X_train, y_train)
+    .loss_
+)
 
 records = {}
-print(f"\n{'':26}{'passes':>8}{'objective':>11}{'error: training':>17}{'test':>9}{'time':>8}")
+print(
+    f"\n{'':26}{'passes':>8}{'objective':>11}"
+    f"{'error: training':>17}{'test':>9}{'time':>8}"
+)
 for name, fit in fits.items():
     began = time.perf_counter()
     coef, record = fit()
     seconds = time.perf_counter() - began
     records[name] = record
     pairs = (X_train, y_train), (X_test, y_test)
-    training, test = (np.mean(classes[(X @ coef.T).argmax(axis=1)] != y) for X, y in pairs)
+    training, test = (
+        np.mean(classes[(X @ coef.T).argmax(axis=1)] != y) for X, y in pairs
+    )
     objective = loss_and_gradient(coef.astype(float).ravel())[0] / n
     cells = f"{record['n_iter'][-1]:>8}{objective:>11.4f}{training:>17.2%}{test:>9.2%}"
     print(f"{name:26}{cells}{seconds:>6.1f} s")

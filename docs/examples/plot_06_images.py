@@ -31,7 +31,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix
 from sklearn.model_selection import train_test_split
 
-from sk_softmax import CoefficientDisplay, PredictionDisplay, SoftmaxRegression, TrainingDisplay
+from sk_softmax import (
+    CoefficientDisplay,
+    PredictionDisplay,
+    SoftmaxRegression,
+    TrainingDisplay,
+)
 
 if "--data" in sys.argv:  # in a clone: 60,000 images, which this module loads
     from images import load_chosen_images
@@ -64,9 +69,13 @@ plt.show()
 # and 0.830.
 
 history = model.history_
-print(f"\n{'epoch':>5}{'training loss':>16}{'training accuracy':>20}{'test accuracy':>16}")
+print(
+    f"\n{'epoch':>5}{'training loss':>16}{'training accuracy':>20}{'test accuracy':>16}"
+)
 for k, epoch in enumerate(history["n_iter"]):
-    accuracies = f"{history['accuracy'][k]:>20.3f}{history['validation_accuracy'][k]:>16.3f}"
+    accuracies = (
+        f"{history['accuracy'][k]:>20.3f}{history['validation_accuracy'][k]:>16.3f}"
+    )
     print(f"{epoch:>5}{history['loss'][k]:>16.3f}{accuracies}")
 
 # %%
@@ -119,9 +128,11 @@ for fitted in fits.values():
     record = fitted.history_
     best = record["validation_loss"].argmin()
     print(
-        f"C = {fitted.C:<4} least test loss {record['validation_loss'][best]:.3f} in iteration "
-        f"{record['n_iter'][best]} (accuracy {record['validation_accuracy'][best]:.3f}), "
-        f"at the end {record['validation_loss'][-1]:.3f} ({record['validation_accuracy'][-1]:.3f})"
+        f"C = {fitted.C:<4} least test loss {record['validation_loss'][best]:.3f} "
+        f"in iteration {record['n_iter'][best]} "
+        f"(accuracy {record['validation_accuracy'][best]:.3f}), "
+        f"at the end {record['validation_loss'][-1]:.3f} "
+        f"({record['validation_accuracy'][-1]:.3f})"
     )
 display = TrainingDisplay.from_estimator(list(fits.values()), names=list(fits))
 display.axes_[0].set_ylim(0, 1)
@@ -136,14 +147,18 @@ plt.show()
 
 counts = confusion_matrix(y_test, model.predict(X_test), labels=model.classes_)
 np.fill_diagonal(counts, 0)
-pair = model.classes_[list(np.unravel_index((counts + counts.T).argmax(), counts.shape))]
+pair = model.classes_[
+    list(np.unravel_index((counts + counts.T).argmax(), counts.shape))
+]
 rows = np.isin(y_train, pair)
 X_pair, y_pair = X_train[rows].astype(float), y_train[rows]
 binary = SoftmaxRegression(C=0.01, tol=1e-10).fit(X_pair, y_pair)
 logits, P = binary.decision_function(X_pair), binary.predict_proba(X_pair)
 theirs = LogisticRegression(C=0.01, tol=1e-6, max_iter=10_000).fit(X_pair, y_pair)
 print(f"{' and '.join(pair)}: coef_ has shape {binary.coef_.shape}")
-print(f"softmax and sigmoid differ by {abs(P[:, 1] - expit(logits)).max():.0e} at most,")
+print(
+    f"softmax and sigmoid differ by {abs(P[:, 1] - expit(logits)).max():.0e} at most,"
+)
 print(
     "and scikit-learn's LogisticRegression gives the same probabilities to",
     f"{abs(P - theirs.predict_proba(X_pair)).max():.0e}",
@@ -159,11 +174,16 @@ print(
 
 soft_labels = np.where(y_pair[:, np.newaxis] == binary.classes_, 0.9, 0.1)
 by_probabilities = SoftmaxRegression(C=0.01, tol=1e-10).fit(X_pair, soft_labels)
-by_smoothing = SoftmaxRegression(C=0.01, tol=1e-10, label_smoothing=0.2).fit(X_pair, y_pair)
+by_smoothing = SoftmaxRegression(C=0.01, tol=1e-10, label_smoothing=0.2).fit(
+    X_pair, y_pair
+)
 difference = abs(by_probabilities.coef_ - by_smoothing.coef_).max()
 print(
-    f"0.9 and 0.1 as probabilities, and label_smoothing=0.2: coefficients equal to {difference:.0e}"
+    "0.9 and 0.1 as probabilities, and label_smoothing=0.2: coefficients equal to "
+    f"{difference:.0e}"
 )
 for name, fitted in (("labels", binary), ("soft labels", by_probabilities)):
     P = fitted.predict_proba(X_pair)
-    print(f"{name:12} mean probability of the predicted class {P.max(axis=1).mean():.3f}")
+    print(
+        f"{name:12} mean probability of the predicted class {P.max(axis=1).mean():.3f}"
+    )

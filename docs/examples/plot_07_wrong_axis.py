@@ -1,10 +1,11 @@
 """
-A softmax over the wrong axis
-=============================
+Two checks of a softmax: rows and gradient
+==========================================
 
-A program in NumPy fits softmax regression to a part of MNIST. For a long time it stayed at 70%,
-with a loss that would not settle; the mistake was one argument, and afterwards it reached 86%. Here
-is the mistake, what it does, and two checks that find it in a second.
+A program in NumPy fits softmax regression to a part of MNIST. It stayed at 70% with a loss that would not
+settle, until its author found the reason: one argument, a softmax over the whole matrix in place of its
+rows. Then it reached 86%. Nothing in NumPy warns of that, so it is a mistake that can happen to anybody.
+Here is what it does, and two checks that find it in a second.
 
 On its data, 10,000 images of MNIST (the figures in the text are from this run)::
 
@@ -100,16 +101,23 @@ model = SoftmaxRegression(
 ).fit(X_train, y_train)
 
 print(
-    f"\n{'':20}{'training accuracy':>18}{'test accuracy':>15}{'last losses: mean, deviation':>31}"
+    f"\n{'':20}{'training accuracy':>18}{'test accuracy':>15}"
+    f"{'last losses: mean, deviation':>31}"
 )
 rows = {
     "wrong axis": (W_wrong, wrong),
     "right axis": (W_right, right),
-    "SoftmaxRegression": (np.vstack([model.coef_.T, model.intercept_]), model.batch_history_),
+    "SoftmaxRegression": (
+        np.vstack([model.coef_.T, model.intercept_]),
+        model.batch_history_,
+    ),
 }
 for name, (W, record) in rows.items():
     last = record["loss"][-len(record["loss"]) // n_epochs :]
-    accuracies = f"{accuracy_of(W, X_train, y_train):>18.3f}{accuracy_of(W, X_test, y_test):>15.3f}"
+    accuracies = (
+        f"{accuracy_of(W, X_train, y_train):>18.3f}"
+        f"{accuracy_of(W, X_test, y_test):>15.3f}"
+    )
     print(f"{name:20}{accuracies}{last.mean():>23.2f}{last.std():>8.2f}")
 
 # %%
@@ -122,9 +130,9 @@ for name, (W, record) in rows.items():
 # gradient, the mean of P - Q, is almost that of -Q: the coefficients of a class grow towards the
 # sum of its images. When they are large enough, a single row of each batch has nearly all of the
 # probability. For the others it is zero, and the loss is minus the logarithm of the 1e-12 that
-# keeps it finite, 27.6. That the program learnt something at all is no wonder: to compare an image
-# with the mean image of each class is not a bad classifier. On MNIST it is right for 0.637 of the
-# test images.
+# keeps it finite, 27.6. The program learns a good deal all the same, since to compare an image with
+# the mean image of each class is not a bad classifier. On MNIST it is right for 0.637 of the test
+# images.
 #
 # .. image:: /_static/examples/07_mnist.png
 #    :alt: Loss and accuracy of each batch of MNIST for both axes
@@ -158,10 +166,14 @@ for name, axis in (("wrong axis", None), ("right axis", 1)):
     for k in coordinates:
         step = np.zeros(W.size)
         step[k] = 1e-4
-        ends = [loss_and_gradient(W + s * step.reshape(W.shape), X, Q, axis)[0] for s in (1, -1)]
+        ends = [
+            loss_and_gradient(W + s * step.reshape(W.shape), X, Q, axis)[0]
+            for s in (1, -1)
+        ]
         errors.append(abs((ends[0] - ends[1]) / 2e-4 - gradient[k]))
     print(
-        f"{name:20} sums of rows {sums.min():.4f} to {sums.max():.4f}, error {np.mean(errors):.0e}"
+        f"{name:20} sums of rows {sums.min():.4f} to {sums.max():.4f}, "
+        f"error {np.mean(errors):.0e}"
     )
 
 P = model.predict_proba(X_test)

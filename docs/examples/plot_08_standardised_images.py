@@ -1,6 +1,6 @@
 """
-Standardised images, 2,000 steps
-================================
+A pipeline with a scaler, and a record of every 50 steps
+========================================================
 
 A program in TensorFlow fits softmax regression to MNIST: pixels are standardised by the mean and
 the standard deviation of the training images, weights start at 0.001 times N(0, 1), and 2,000 steps
@@ -33,7 +33,12 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sk_softmax import CoefficientDisplay, PredictionDisplay, SoftmaxRegression, TrainingDisplay
+from sk_softmax import (
+    CoefficientDisplay,
+    PredictionDisplay,
+    SoftmaxRegression,
+    TrainingDisplay,
+)
 
 if "--data" in sys.argv:  # in a clone: 60,000 images, which this module loads
     from images import load_chosen_images
@@ -90,8 +95,12 @@ plt.show()
 # coefficient, where a division by zero would make everything NaN.
 
 constant = X_train.std(axis=0) == 0
-print(f"{constant.sum()} of {X_train.shape[1]} pixels are constant in the training images,")
-print(f"the largest of their coefficients is {np.abs(model[-1].coef_[:, constant]).max():.0e}")
+print(
+    f"{constant.sum()} of {X_train.shape[1]} pixels are constant in the training images,"
+)
+print(
+    f"the largest of their coefficients is {np.abs(model[-1].coef_[:, constant]).max():.0e}"
+)
 
 CoefficientDisplay.from_estimator(model, image_shape=(side, side))
 plt.show()
@@ -101,7 +110,9 @@ plt.show()
 # ----------------
 # The display shows pixels as they were before the scaler.
 
-PredictionDisplay.from_estimator(model, X_test, y_test, image_shape=(side, side), n_images=5)
+PredictionDisplay.from_estimator(
+    model, X_test, y_test, image_shape=(side, side), n_images=5
+)
 plt.show()
 
 # %%
@@ -114,8 +125,12 @@ plt.show()
 print(f"{'':34}{'training loss':>15}{'test accuracy':>15}")
 rivals = {
     "scaled, sgd, 0.1": model,
-    "scaled, lbfgs": make_pipeline(StandardScaler(), SoftmaxRegression("lbfgs", tol=1e-4)),
-    "pixels, sgd, auto": SoftmaxRegression("sgd", max_iter=10, tol=None, random_state=0),
+    "scaled, lbfgs": make_pipeline(
+        StandardScaler(), SoftmaxRegression("lbfgs", tol=1e-4)
+    ),
+    "pixels, sgd, auto": SoftmaxRegression(
+        "sgd", max_iter=10, tol=None, random_state=0
+    ),
     "pixels, lbfgs": SoftmaxRegression("lbfgs", tol=1e-4),
 }
 for name, rival in rivals.items():

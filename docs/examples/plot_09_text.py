@@ -1,6 +1,6 @@
 """
-Lines of text, and the words that give them away
-================================================
+Text: sparse features, and words that speak for a class
+=======================================================
 
 To which part of a collection does a line of text belong? TF-IDF turns lines into sparse rows with
 a column for each word, and softmax regression into probabilities of the parts. The coefficients
@@ -66,7 +66,9 @@ def scipy_lines():
             text = inspect.getdoc(getattr(module, member)) or ""
             lines = (line.strip() for line in text.splitlines())
             signature = re.compile(r"^\w+\(.*")
-            line = next((line for line in lines if line and not signature.match(line)), None)
+            line = next(
+                (line for line in lines if line and not signature.match(line)), None
+            )
             if line and callable(getattr(module, member)):
                 yield name, line
 
@@ -79,7 +81,9 @@ def debian_lines(folder):
             yield row["section"], row["description"]
 
 
-parser = argparse.ArgumentParser(description="Lines of text, and the words that give them away")
+parser = argparse.ArgumentParser(
+    description="Lines of text, and the words that give them away"
+)
 parser.add_argument("--data", choices=["scipy", "debian"], default="scipy")
 parser.add_argument("--data-dir", default=os.environ.get("SK_SOFTMAX_DATA", "."))
 # A program has arguments. A notebook has none of its own.
@@ -94,7 +98,10 @@ X_train, X_test, y_train, y_test = train_test_split(
     texts[large], y[large], test_size=0.2, stratify=y[large], random_state=0
 )
 source = f"SciPy {scipy.__version__}" if options.data == "scipy" else "Debian"
-print(f"{source}: {len(y_train)} training and {len(y_test)} test lines, {len(set(y_train))} parts")
+print(
+    f"{source}: {len(y_train)} training and {len(y_test)} test lines, "
+    f"{len(set(y_train))} parts"
+)
 
 # %%
 # Three classifiers
@@ -106,10 +113,15 @@ C = 10.0
 rivals = {
     "SoftmaxRegression": SoftmaxRegression(C=C, tol=1e-4),
     "LogisticRegression": LogisticRegression(C=C),
-    "SGDClassifier": SGDClassifier("log_loss", alpha=1 / (C * len(y_train)), random_state=0),
+    "SGDClassifier": SGDClassifier(
+        "log_loss", alpha=1 / (C * len(y_train)), random_state=0
+    ),
 }
 fitted = {}
-print(f"\n{'':20}{'test accuracy':>14}{'test log loss':>15}{'seconds':>9}{'converged':>11}")
+print(
+    f"\n{'':20}{'test accuracy':>14}{'test log loss':>15}"
+    f"{'seconds':>9}{'converged':>11}"
+)
 for name, classifier in rivals.items():
     model = make_pipeline(TfidfVectorizer(sublinear_tf=True, min_df=2), classifier)
     began = time.perf_counter()
@@ -182,6 +194,8 @@ for index, C in enumerate(path.Cs):
 # %%
 # The words that are left at the last C, by the norm of their coefficients, and when each entered.
 
-display = PathDisplay.from_path(path, feature_names=tfidf.get_feature_names_out(), n_names=12)
+display = PathDisplay.from_path(
+    path, feature_names=tfidf.get_feature_names_out(), n_names=12
+)
 display.figure_.set_size_inches(9, 5)
 plt.show()
