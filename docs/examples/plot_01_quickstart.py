@@ -62,7 +62,7 @@ grids = {
 }
 
 header = ["engine", "best parameter", "CV acc.", "CV loss", "test acc.", "test loss"]
-row_format = "{:15}{:>21}{:>9}{:>9}{:>11}{:>11}{:>9}{:>8}"
+row_format = "{:15}{:>20}{:>9}{:>9}{:>11}{:>11}{:>9}{:>8}"
 print("\n" + row_format.format(*header, "search", "fit"), flush=True)
 searches = {}
 for name, (model, parameter, values) in grids.items():

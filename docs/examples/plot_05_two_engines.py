@@ -50,7 +50,7 @@ one_hot = np.eye(len(classes), dtype=np.float32)[codes]
 
 
 def loss_and_gradient(theta, X=X_train, Q=one_hot):
-    """Cross-entropy, summed over rows, with their share of the penalty; and the gradient."""
+    """Summed cross-entropy with its share of the penalty, and the gradient."""
     logits = X @ theta.reshape(shape).T.astype(np.float32)
     logits -= logits.max(axis=1, keepdims=True)
     log_P = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))

@@ -53,7 +53,7 @@ def softmax(Z, axis):
 
 
 def loss_and_gradient(W, X, Q, axis):
-    """Mean cross-entropy of some rows, the last of whose features is 1, and its gradient."""
+    """Mean cross-entropy of rows whose last feature is 1, and its gradient."""
     P = softmax(X @ W, axis)
     loss = -np.mean(np.sum(Q * np.log(P + 1e-12), axis=1))
     return loss, X.T @ (P - Q) / len(X)

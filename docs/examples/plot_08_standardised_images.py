@@ -96,7 +96,8 @@ plt.show()
 
 constant = X_train.std(axis=0) == 0
 print(
-    f"{constant.sum()} of {X_train.shape[1]} pixels are constant in the training images,"
+    f"{constant.sum()} of {X_train.shape[1]} pixels are constant",
+    "in the training images,",
 )
 print(
     f"the largest of their coefficients is {np.abs(model[-1].coef_[:, constant]).max():.0e}"

@@ -59,7 +59,7 @@ SUBPACKAGES = (
 
 
 def scipy_lines():
-    """Pairs of a subpackage of SciPy and the first line of the documentation of a function."""
+    """Pairs of a subpackage of SciPy and the first line about a function."""
     for name in SUBPACKAGES:
         module = importlib.import_module(f"scipy.{name}")
         for member in sorted(module.__all__):

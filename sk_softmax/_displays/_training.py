@@ -46,11 +46,11 @@ class TrainingDisplay:
     >>> from sk_softmax import SoftmaxRegression, TrainingDisplay
     >>> X, y = load_digits(return_X_y=True)
     >>> models = [
-    ...     SoftmaxRegression("lbfgs").fit(X[:1000], y[:1000], X_val=X[1000:], y_val=y[1000:]),
-    ...     SoftmaxRegression("sgd", tol=None, max_iter=20, random_state=0).fit(
-    ...         X[:1000], y[:1000], X_val=X[1000:], y_val=y[1000:]
-    ...     ),
+    ...     SoftmaxRegression("lbfgs"),
+    ...     SoftmaxRegression("sgd", tol=None, max_iter=20, random_state=0),
     ... ]
+    >>> for model in models:
+    ...     model = model.fit(X[:1000], y[:1000], X_val=X[1000:], y_val=y[1000:])
     >>> display = TrainingDisplay.from_estimator(models, x="time", metrics="loss")
     >>> [line.get_label() for line in display.lines_]
     ['lbfgs, training', 'lbfgs, held out', 'sgd, training', 'sgd, held out']
