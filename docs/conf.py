@@ -12,6 +12,7 @@ version = release = sk_softmax.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.extlinks",
     "sphinx.ext.intersphinx",
     "sphinx.ext.viewcode",
     "numpydoc",
@@ -42,6 +43,8 @@ intersphinx_mapping = {
     "numpy": ("https://numpy.org/doc/stable", "_inventories/numpy.inv"),
     "sklearn": ("https://scikit-learn.org/stable", "_inventories/sklearn.inv"),
 }
+
+extlinks = {"sk": ("https://github.com/scikit-learn/scikit-learn/issues/%s", "#%s")}
 
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
