@@ -61,11 +61,9 @@ grids = {
     "L-BFGS": (lbfgs, "C", [0.001, 0.01, 0.1, 1.0, 10.0]),
 }
 
-header = ["engine", "best parameter", "CV acc.", "CV loss", "test acc.", "test loss"]
-row_format = "{:15}{:>20}{:>9}{:>9}{:>11}{:>11}{:>9}{:>8}"
-print("\n" + row_format.format(*header, "search", "fit"), flush=True)
-searches = {}
+searches, seconds = {}, {}
 for name, (model, parameter, values) in grids.items():
+    print(f"{name}: {3 * len(values)} fits ...", flush=True)
     search = GridSearchCV(
         make_pipeline(StandardScaler(), model),
         {f"softmaxregression__{parameter}": values},
@@ -76,7 +74,16 @@ for name, (model, parameter, values) in grids.items():
     )
     start = time.perf_counter()
     searches[name] = search.fit(X_train, y_train)
-    seconds = time.perf_counter() - start
+    seconds[name] = time.perf_counter() - start
+
+# %%
+# The table is of the best model of each search.
+
+header = ["engine", "best parameter", "CV acc.", "CV loss", "test acc.", "test loss"]
+row_format = "{:15}{:>20}{:>9}{:>9}{:>11}{:>11}{:>9}{:>8}"
+print("\n" + row_format.format(*header, "search", "fit"))
+for name, search in searches.items():
+    _, parameter, values = grids[name]
     best, results = search.best_index_, search.cv_results_
     probabilities = search.predict_proba(X_test)
     cells = [
@@ -84,10 +91,10 @@ for name, (model, parameter, values) in grids.items():
         f"{-results['mean_test_neg_log_loss'][best]:.4f}",
         f"{accuracy_score(y_test, search.predict(X_test)):.4f}",
         f"{log_loss(y_test, probabilities, labels=search.classes_):.4f}",
-        f"{seconds:.1f} s",
+        f"{seconds[name]:.1f} s",
         f"{search.refit_time_:.2f} s",
     ]
-    print(row_format.format(name, f"{parameter} = {values[best]}", *cells), flush=True)
+    print(row_format.format(name, f"{parameter} = {values[best]}", *cells))
 
 # %%
 # What the searches saw, and what the model learnt
