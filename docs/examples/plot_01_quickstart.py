@@ -51,7 +51,7 @@ else:
 # `StandardScaler` learns means and deviations from the training folds alone. SGD does a
 # fixed number of epochs, ``tol=None``, for each learning rate; L-BFGS stops by itself at
 # the minimum for each C. The automatic rate is alone in its grid, and is cross-validated like
-# the others. It comes without a search, and in as few epochs not as far as the best of six.
+# the others. It needs no search; after as few epochs its loss is above that of the best of six.
 
 sgd = SoftmaxRegression("sgd", max_iter=15, tol=None, random_state=0)
 lbfgs = SoftmaxRegression("lbfgs", tol=1e-4)
