@@ -92,7 +92,8 @@ class SoftmaxPath:
 def softmax_path(estimator, X, y, sample_weight=None, *, offset=None, Cs=100, eps=1e-3):
     """Fit a model for each of many values of C, from the strongest penalty to the weakest.
 
-    Each fit starts at the minimum before it, and all share what does not depend on C.
+    Each fit starts where the two minima before it point, by a line along log C, or at the last one
+    if the objective is lower there. All share what does not depend on C.
 
     Parameters
     ----------
@@ -175,14 +176,39 @@ def minima_along(model, data, threads, Cs):
     model = copy.copy(model)
     model.C = float(Cs[0])
     objective = make_objective(model, data, threads)
-    theta = objective.null_model()[0]
+    theta, last = objective.null_model()[0], []
     for C in Cs:
         model.C = float(C)
         objective = objective.with_penalty(make_penalty(model, data, data.total_weight))
+        if len(last) == 2:
+            theta = _ahead(objective, *last, np.log(C))
         _, solver = solver_of(model, objective)
         result = minimised(solver, objective, theta, lambda state: False)
         theta = result.theta
+        last = [*last[-1:], (np.log(C), theta)]
         yield model.C, coefficients(objective, theta, data), result
+
+
+def _ahead(objective, before, last, x):
+    """The minimum at x = log C from the last two, (x, theta), or the last one if f is lower there.
+
+    By the line through the two, on which a coefficient with an absolute value in its penalty keeps
+    its sign, and stays at zero.
+    """
+    (x_before, theta_before), (x_last, theta) = before, last
+    distance = x_last - x_before
+    if not (np.isfinite(x) and distance > 0):
+        return theta
+    guess = theta + (x - x_last) / distance * (theta - theta_before)
+    W, penalty = objective.unpack(guess)[0], objective.penalty
+    W[(W * objective.unpack(theta)[0] <= 0) & (penalty.l1 > 0)] = 0
+    np.clip(W, penalty.lower, penalty.upper, out=W)
+
+    def value(theta):
+        return objective.loss(theta)[0] + penalty.value(objective.unpack(theta)[0])
+
+    with np.errstate(over="ignore", invalid="ignore"):  # a guess without a value is not lower
+        return min(theta, guess, key=value)
 
 
 def default_Cs(model, data, threads, number, eps):

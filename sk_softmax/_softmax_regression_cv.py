@@ -37,8 +37,8 @@ class SoftmaxRegressionCV(
 ):
     """Softmax regression whose C and `l1_ratio` are chosen by cross-validation.
 
-    For each fold and each `l1_ratio` models are fitted along C, each from the minimum before it,
-    and scored on the rows of the fold. The parameters are those of
+    For each fold and each `l1_ratio` models are fitted along C, as by :func:`softmax_path`, and
+    scored on the rows of the fold. The parameters are those of
     :class:`~sklearn.linear_model.LogisticRegressionCV`, and the attributes have the shapes that
     they have there with ``use_legacy_attributes=False``.
 

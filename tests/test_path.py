@@ -7,6 +7,7 @@ from scipy import sparse
 from sklearn.datasets import load_digits, load_iris, load_wine
 
 from sk_softmax import PathDisplay, SoftmaxRegression, softmax_path
+from sk_softmax._path import _ahead
 
 
 def lasso(**parameters):
@@ -146,3 +147,40 @@ def test_wide_rows_share_their_rotation():
     path = softmax_path(SoftmaxRegression(tol=1e-10), X, y, Cs=[0.01, 1.0])
     alone = SoftmaxRegression(tol=1e-10, C=1.0).fit(X, y)
     np.testing.assert_allclose(path.coefs[1], alone.coef_, atol=1e-4)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"l1_ratio": 1.0}, {"l1_ratio": 0.5, "bounds": (0, 1)}])
+def test_a_fit_starts_where_the_minima_before_it_point(parameters, monkeypatch):
+    """Where f is lower there than at the last minimum, and within bounds, with the zeros kept."""
+    X, y = load_wine(return_X_y=True)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    starts = []
+
+    def recorded(objective, before, last, x):
+        start = _ahead(objective, before, last, x)
+        W, W_last = (objective.unpack(theta)[0] for theta in (start, last[1]))
+        assert objective.loss(start)[0] + objective.penalty.value(W) <= (
+            objective.loss(last[1])[0] + objective.penalty.value(W_last)
+        )
+        assert (objective.penalty.lower <= W).all()
+        assert (objective.penalty.upper >= W).all()
+        if "l1_ratio" in parameters:
+            assert not W[W_last == 0].any()
+        starts.append(start is not last[1])
+        return start
+
+    monkeypatch.setattr("sk_softmax._path._ahead", recorded)
+    path = softmax_path(SoftmaxRegression(**parameters), X, y, Cs=30)
+    monkeypatch.setattr("sk_softmax._path._ahead", lambda objective, before, last, x: last[1])
+    plain = softmax_path(SoftmaxRegression(**parameters), X, y, Cs=30)
+    assert np.mean(starts) > 0.5
+    assert path.n_iter.sum() < 0.8 * plain.n_iter.sum()
+    assert path.converged.all()
+
+
+def test_a_path_to_no_penalty_at_all():
+    """There is no way to infinity to go on along."""
+    X, y = make_problem(2, n=200, p=3)
+    path = softmax_path(SoftmaxRegression(tol=1e-10), X, y, Cs=[0.1, 1.0, np.inf])
+    alone = SoftmaxRegression(C=np.inf, tol=1e-10).fit(X, y)
+    np.testing.assert_allclose(path.coefs[-1], alone.coef_, atol=1e-5)

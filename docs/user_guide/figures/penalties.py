@@ -17,7 +17,9 @@ penalties = {
 }
 names = [name.split("/")[0].replace("_", " ") for name in wine.feature_names]
 
-figure, panels = plt.subplots(1, 4, figsize=(8, 3.6), sharex=True, sharey=True, layout="constrained")
+figure, panels = plt.subplots(
+    1, 4, figsize=(8, 3.6), sharex=True, sharey=True, layout="constrained"
+)
 for axes, (title, parameters) in zip(panels, penalties.items(), strict=True):
     w = SoftmaxRegression(C=0.1, **parameters).fit(X, wine.target).coef_[0]
     axes.axvline(0, color="0.6", lw=1)
