@@ -2,7 +2,8 @@
 #
 #   Rscript fit.R FOLDER PACKAGE n p K lambda alpha [SETTING ...]
 #
-# Leaves there `theta`, rows of coefficients and intercept, and `report`: seconds, then a warning.
+# Leaves there `theta`, rows of coefficients and intercept, and `report`: seconds, then a warning. With a
+# file `path` of lambdas there, those are the rows of glmnet at each of them, one after the other.
 
 arguments <- commandArgs(trailingOnly = TRUE)
 folder <- arguments[1]
@@ -48,16 +49,30 @@ fit_glmnet <- function(X, y) {
   end <- max(lambda, start * 1e-12)
   path <- exp(seq(log(start), log(end), length.out = n_lambda))
   path[n_lambda] <- lambda
+  glmnet_rows(glmnet_along(X, y, path, thresh), n_lambda)
+}
+
+glmnet_along <- function(X, y, path, thresh) {
   fitted <- glmnet(
     X, y, if (nlevels(y) == 2) "binomial" else "multinomial",
     alpha = alpha, standardize = FALSE, lambda = path, thresh = thresh, maxit = 1e9
   )
-  stopifnot(length(fitted$lambda) == n_lambda)
-  if (nlevels(y) == 2) {
-    cbind(t(as.matrix(fitted$beta[, n_lambda])), fitted$a0[n_lambda])
+  stopifnot(length(fitted$lambda) == length(path))
+  fitted
+}
+
+glmnet_rows <- function(fitted, i) {
+  if (is.list(fitted$beta)) {
+    cbind(t(sapply(fitted$beta, function(beta) beta[, i])), fitted$a0[, i])
   } else {
-    cbind(t(sapply(fitted$beta, function(beta) beta[, n_lambda])), fitted$a0[, n_lambda])
+    cbind(t(as.matrix(fitted$beta[, i])), fitted$a0[i])
   }
+}
+
+# Only the path is timed.
+fit_path <- function(X, y) {
+  glmnet.control(fdev = 0, devmax = 1)
+  glmnet_along(X, y, path, if (length(setting)) setting[1] else 1e-7)
 }
 
 # Without penalty: its decay takes in the intercepts, and the first class has no coefficients.
@@ -70,7 +85,8 @@ fit_nnet <- function(X, y) {
   cbind(rows[, -1], rows[, 1])
 }
 
-fit <- if (package == "glmnet") fit_glmnet else fit_nnet
+path <- if (file.exists(file.path(folder, "path"))) read("path", "double")
+fit <- if (length(path)) fit_path else if (package == "glmnet") fit_glmnet else fit_nnet
 # R loads code lazily: a first fit, to labels that overlap, does not count.
 invisible(suppressWarnings(fit(as.matrix(iris[, 1:4]), factor(rep(0:2, 50)))))
 said <- character()
@@ -84,5 +100,8 @@ theta <- withCallingHandlers(
   }
 )
 seconds <- as.numeric(difftime(Sys.time(), start, units = "secs"))
+if (length(path)) {
+  theta <- do.call(rbind, lapply(seq_along(path), function(i) glmnet_rows(theta, i)))
+}
 writeBin(as.vector(t(theta)), file.path(folder, "theta"))
 writeLines(c(format(seconds, digits = 6), said), file.path(folder, "report"))

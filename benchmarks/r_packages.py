@@ -36,11 +36,16 @@ def dense(X, C):
     return "it wants dense data" if sparse.issparse(X) else None
 
 
-def fit(package, X, y, C, setting, *, alpha=0):
-    """Fit by `package`; `setting` goes to `fit.R`, None is its default; alpha is glmnet's."""
+def fit(package, X, y, C, setting, *, alpha=0, path=()):
+    """Fit by `package`; `setting` goes to `fit.R`, None is its default; alpha is glmnet's.
+
+    With a `path` of lambdas, rows for each of them, one after the other.
+    """
     with TemporaryDirectory() as name:
         folder = Path(name)
         _write(folder, X, y)
+        if len(path):
+            np.asarray(path, dtype=np.float64).tofile(folder / "path")
         numbers = (*X.shape, int(y.max()) + 1, 1 / (C * len(y)), alpha)
         arguments = map(repr, (*numbers, *(setting or ())))
         script = Path(__file__).with_name("fit.R")
