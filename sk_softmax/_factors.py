@@ -1,5 +1,7 @@
 """Inverse factors of symmetric positive matrices, and what they make of coefficients (K, p)."""
 
+import math
+
 import numpy as np
 from scipy.linalg import get_lapack_funcs
 
@@ -12,8 +14,10 @@ _THREADED_SIZE = 2**20
 
 def inverse_sqrt(diagonal):
     """``diagonal^-1/2``, and 0 where it is 0: what nothing depends on is left alone."""
-    if not np.isfinite(diagonal.sum()):  # its inverse would be zero, and so would every step
+    if not math.isfinite(diagonal.sum()):  # its inverse would be zero, and so would every step
         raise OutOfRangeError(NOT_FINITE)
+    if diagonal.size and diagonal.min() > 0:
+        return 1 / np.sqrt(diagonal)
     positive = diagonal > 0
     return np.divide(1.0, np.sqrt(diagonal), out=np.zeros_like(diagonal), where=positive)
 

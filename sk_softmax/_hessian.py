@@ -66,9 +66,9 @@ class PairSums:
     def add_penalty(self, H, penalty):
         """Add the Hessian of a penalty to that of the loss."""
         K, q = self.objective.shape
-        columns = np.arange(self.objective.n_features)
-        added = np.multiply.outer(penalty.l2 * self.columns.scale**2, np.eye(K - 1) - 1 / K)
-        H.reshape(K - 1, q, K - 1, q)[:, columns, :, columns] += added
+        diagonals = np.einsum("kjlj->klj", H.reshape(K - 1, q, K - 1, q))  # a view
+        squares = penalty.l2 * self.columns.scale**2
+        diagonals[:, :, : len(squares)] += (np.eye(K - 1) - 1 / K)[:, :, np.newaxis] * squares
 
     def gram_of_still_margins(self, step, size):
         """As `hessian`, with weight one for the margins that a step changes by less than `size`.

@@ -138,6 +138,12 @@ class Objective:
 
         Without an intercept it does not even know these. With an offset it is near the best one.
         """
+        if "null model" not in self.kept:
+            self.kept["null model"] = self._null_model()
+        theta, loss = self.kept["null model"]
+        return theta.copy(), loss
+
+    def _null_model(self):
         b = self.log_priors() if self.fit_intercept else np.zeros(self.n_classes)
         if self.fit_intercept and self.rows.has_offset:
             b -= self.rows.reduce(mean_offset)[0]

@@ -286,7 +286,7 @@ class _Run:
             return self._stuck(stage) or self._refreshed(stage)
         self._n_stuck = 0
         stage = self._moved(stage, *point)
-        self._after_iteration(stage)
+        self._told(stage)
         if self._reason is None:
             self._settles(stage)
         return stage
@@ -372,6 +372,10 @@ class _Run:
 
     def _after_iteration(self, stage):
         """Report the iteration; return whether the stage is to end."""
+        return self._told(stage) or self._refresh_pays(stage)
+
+    def _told(self, stage):
+        """Report the iteration; return whether the run, or the float32 part of it, is to end."""
         self._n_iter += 1
         self._spent += self._costs.cost_per_iteration(self._kind)
         metrics = {
@@ -390,7 +394,7 @@ class _Run:
             self._reason = StopReason.SEPARABLE
         elif self._n_iter >= self._max_iter:
             self._reason = StopReason.MAX_ITER
-        return self._reason is not None or self._refresh_pays(stage)
+        return self._reason is not None
 
     def _next_kind(self):
         """The kind of T to make next: a better one once it has been paid for."""
