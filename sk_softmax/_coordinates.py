@@ -5,7 +5,8 @@ With P (K, n) the probabilities, the entry for coefficients (k, j) and (l, m) is
     sum_i s_i p_ik (delta_kl - p_il) x_ij x_im.
 
 So the matrix is ``- B B'`` with B the columns ``sqrt(s_i) p_ik x_ij``, but for the blocks of each
-class, which are ``X_k' diag(s p_k (1 - p_k)) X_k``.
+class, which are ``X_k' diag(s p_k (1 - p_k)) X_k``. Where all coefficients are zero, all rows have
+the same probabilities, and one sum ``sum_i s_i x_ij x_im`` serves all pairs of classes.
 """
 
 from functools import partial
@@ -55,8 +56,15 @@ class Coordinates:
         """What an evaluation of the loss is worth that these coefficients alone have a part in."""
         return self._loss.work
 
+    @property
+    def is_null(self):
+        """Whether all rows have the same probabilities."""
+        return not (self._model[0].any() or self._loss.rows.has_offset)
+
     def hessian(self):
         """The matrix."""
+        if self.is_null:
+            return self._hessian_of_null()
         columns, q = self._columns, self._mask.shape[1]
         kernel = partial(
             _add_hessian,
@@ -68,6 +76,18 @@ class Coordinates:
         )
         (H,) = self._loss.rows.accumulate(kernel, self._model)
         return H
+
+    def _hessian_of_null(self):
+        """The matrix from one sum."""
+        W, b = self._model
+        P = softmax(np.zeros((len(W), 1)) if b is None else b[:, np.newaxis])
+        of_classes = -P * P.T
+        np.fill_diagonal(of_classes, P * complement(P))
+        columns, q = self._columns, self._mask.shape[1]
+        kernel = partial(_add_gram, mean=columns.mean, scale=columns.scale, q=q)
+        (gram,) = self._loss.rows.accumulate(kernel)
+        k, j = np.nonzero(self._mask)
+        return of_classes[np.ix_(k, k)] * gram[np.ix_(j, j)]
 
     def operator(self):
         """Function from a vector to its product with the matrix."""
@@ -135,6 +155,12 @@ def _add_hessian(total, block, Z, places, size, mean, scale, q):
         return (np.negative(H, out=H),)
     total[0][:] -= H
     return total
+
+
+def _add_gram(total, block, Z, mean, scale, q):
+    """Add ``sum_i s_i x_i x_i'`` of standardised columns."""
+    added = block.grams([(np.arange(q), block.weights)], mean, scale)
+    return added if total is None else add_in_place(total, added)
 
 
 def _add_class_blocks(total, block, Z, places, mean, scale):

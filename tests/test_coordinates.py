@@ -31,8 +31,13 @@ def layout(request):
     return request.param
 
 
+@pytest.fixture(params=[True, False], ids=["at zero", "elsewhere"])
+def at_zero(request):
+    return request.param
+
+
 @pytest.fixture(params=MASKS)
-def case(request, make_objective, layout, fit_intercept):
+def case(request, make_objective, layout, fit_intercept, at_zero):
     """Coordinates, their mask, columns as they mean them, probabilities and weights."""
     X, y = make_problem(0, p=6, n_classes=4)
     X = np.where(abs(X) < 0.5, 0, X) * 10.0 ** np.arange(-3, 3) + 2.0 * (layout is np.asarray)
@@ -41,7 +46,8 @@ def case(request, make_objective, layout, fit_intercept):
     objective = make_objective(layout(X), y, s, lam=0.7, fit_intercept=fit_intercept)
     columns = Curvature(objective).standardised_columns
     mask = MASKS[request.param](rng, objective.shape)
-    V = np.where(mask & (rng.random(mask.shape) < 0.5), rng.standard_normal(mask.shape), 0.0)
+    share = 0.0 if at_zero else 0.5
+    V = np.where(mask & (rng.random(mask.shape) < share), rng.standard_normal(mask.shape), 0.0)
     V[:, 6:] = rng.standard_normal(V[:, 6:].shape)
     s = s / s.sum()
     mean = s @ X if fit_intercept else np.zeros(6)

@@ -329,7 +329,7 @@ class _Run:
         mask = may_move & ((V != 0) | (terms.l1 == 0))
         entering = np.flatnonzero(may_move & ~mask)
         size = np.count_nonzero(mask)
-        room = max(size, self._cheap_size() - size)
+        room = max(size, self._cheap_size(V) - size)
         is_whole = len(entering) <= room
         if not is_whole:
             order = np.argpartition(-abs(slope.ravel()[entering]), room)
@@ -343,9 +343,16 @@ class _Run:
             mask[np.argmin(distance, axis=0), columns] = False
         return mask, is_whole
 
-    def _cheap_size(self):
-        """Coefficients whose matrix costs some evaluations."""
-        return int(math.sqrt(_EVALUATIONS * self._objective.work / self._objective.n_samples))
+    def _cheap_size(self, V):
+        """Coefficients whose matrix costs some evaluations.
+
+        Where all are zero its sum is that of the columns, and a factor of it what costs.
+        """
+        work, n = _EVALUATIONS * self._objective.work, self._objective.n_samples
+        size = int(math.sqrt(work / n))
+        if V[:, : self._p].any() or self._objective.rows.has_offset or self._p > size:
+            return size
+        return max(size, int(math.cbrt(work)))
 
     def _model(self, point, mask):
         """The coordinates of a mask, and the quadratic model at a point."""
