@@ -26,19 +26,20 @@ class IterationRecorder:
 
     Parameters
     ----------
-    metrics : tuple of str
-        Names of the solver's metrics, in the order in which it reports them.
+    solver : Solver
+        Whose metrics are kept, in the order in which it reports them.
     verbose : int
-        0 for silence, otherwise a line for each iteration.
+        0 for silence, otherwise a line for each iteration or epoch.
     validation : Validation or None
         Scores each iteration on held-out rows, and may stop the solver.
     callback : callable or None
         Is called with the function that returns theta, and may stop the solver.
     """
 
-    def __init__(self, metrics, verbose=0, validation=None, callback=None):
+    def __init__(self, solver, verbose=0, validation=None, callback=None):
         held_out = () if validation is None else validation.metrics
-        self._names = ("n_iter", *metrics, *held_out, "time")
+        self._names = ("n_iter", *solver.metrics, *held_out, "time")
+        self._unit = solver.unit
         self._verbose, self._validation, self._callback = verbose, validation, callback
         self._start = time.perf_counter()
         self._rows, self._rows_within = [], []
@@ -57,7 +58,7 @@ class IterationRecorder:
         if self._verbose:
             columns = zip(self._names[1:], map(_text, row[1:]), strict=True)
             line = ", ".join(f"{name} {value}" for name, value in columns)
-            print(f"[SoftmaxRegression] iteration {state.n_iter}: {line}")
+            print(f"[SoftmaxRegression] {self._unit} {state.n_iter}: {line}")
         stop = self._callback is not None and self._callback(state.get_theta)
         return stop or (self._validation is not None and self._validation.should_stop)
 

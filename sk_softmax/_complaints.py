@@ -33,8 +33,7 @@ _ONE_CLASS = (
 def complaint(estimator, solver, result):
     """What went wrong and what to do about it."""
     is_sgd = isinstance(solver, SGD)
-    unit = "epoch" if is_sgd else "iteration"
-    unit += "s" * (result.n_iter != 1)
+    unit = solver.unit + "s" * (result.n_iter != 1)
     reason = _NOT_CONVERGED[result.stop_reason].format(**vars(result), unit=unit)
     given = is_sgd and estimator.learning_rate != "auto"
     if is_sgd and result.stop_reason is StopReason.MAX_ITER:

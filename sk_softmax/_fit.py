@@ -25,7 +25,7 @@ def fit_to(estimator, X, y, sample_weight, offset, held_out):
         metadata = {"sample_weight": sample_weight, "offset": offset}
         task = FitTask(estimator, "fit", X, y, metadata, max_subtasks=planned_iterations(solver))
         callback = _callback(task, objective, theta, data)
-        recorder = IterationRecorder(solver.metrics, estimator.verbose, validation, callback)
+        recorder = IterationRecorder(solver, estimator.verbose, validation, callback)
         result = minimised(solver, objective, theta, recorder)
         if estimator.early_stopping and validation:
             result = _best_of(objective, validation, result)

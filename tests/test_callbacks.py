@@ -111,8 +111,9 @@ def test_verbose_prints_a_line_for_each_iteration(solver, capsys):
     model = estimator(solver, verbose=1).fit(X, y, X_val=X, y_val=y)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == model.n_iter_[0]
+    unit = "epoch" if solver == "sgd" else "iteration"
     for number, line in enumerate(lines, start=1):
-        assert line.startswith(f"[SoftmaxRegression] iteration {number}: loss ")
+        assert line.startswith(f"[SoftmaxRegression] {unit} {number}: loss ")
         for name in ("accuracy", "validation_loss", "validation_accuracy", "time"):
             assert f"{name} " in line
 

@@ -68,11 +68,14 @@ class Solver(Protocol):
     ----------
     default_max_iter : int
         What a `max_iter` of None stands for.
+    unit : {"iteration", "epoch"}
+        What `max_iter` counts.
     metrics : tuple of str
         What it reports to `on_iteration`.
     """
 
     default_max_iter: ClassVar[int]
+    unit: ClassVar[str]
     metrics: ClassVar[tuple[str, ...]]
 
     @property

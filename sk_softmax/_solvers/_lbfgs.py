@@ -59,6 +59,7 @@ class LBFGS:
     max_iter: int | None
 
     default_max_iter: ClassVar[int] = 1000
+    unit: ClassVar[str] = "iteration"
     metrics: ClassVar[tuple[str, ...]] = (
         "loss",
         "accuracy",

@@ -61,6 +61,7 @@ class ProxNewton:
     max_iter: int | None
 
     default_max_iter: ClassVar[int] = 1000
+    unit: ClassVar[str] = "iteration"
     metrics: ClassVar[tuple[str, ...]] = ("loss", "accuracy", "gap", "n_evaluations", "n_nonzero")
 
     @staticmethod

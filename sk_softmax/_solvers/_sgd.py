@@ -74,6 +74,7 @@ class SGD:
     random_state: np.random.RandomState
 
     default_max_iter: ClassVar[int] = 100
+    unit: ClassVar[str] = "epoch"
     metrics: ClassVar[tuple[str, ...]] = ("loss", "accuracy", "learning_rate")
 
     @staticmethod
