@@ -7,7 +7,7 @@ _CPU = 1  # the number that DLPack has for it
 _HAVE_DOUBLE = {}
 _NEEDED = (
     "Arrays of other libraries than NumPy need the package array-api-compat: "
-    "pip install 'sk-softmax[array-api]'."
+    "pip install 'array-api-compat>=1.12'."
 )
 
 

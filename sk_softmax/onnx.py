@@ -1,4 +1,4 @@
-"""Export to ONNX: a converter for skl2onnx, which comes with ``pip install "sk-softmax[onnx]"``.
+"""Export to ONNX: a converter for skl2onnx, of which ``pip install "skl2onnx>=1.17"`` will do.
 
 skl2onnx's own converter for linear classifiers is written for scikit-learn's: of any other binary
 model it makes ``softmax([-z, z])``, which is the sigmoid of 2 z.
@@ -38,9 +38,8 @@ def register():
         from skl2onnx import update_registered_converter
         from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
     except ImportError as error:
-        raise ImportError(
-            'sk_softmax.onnx needs skl2onnx: pip install "sk-softmax[onnx]".'
-        ) from error
+        message = 'sk_softmax.onnx needs skl2onnx: pip install "skl2onnx>=1.17".'
+        raise ImportError(message) from error
     update_registered_converter(
         SoftmaxRegression,
         "SkSoftmaxSoftmaxRegression",

@@ -25,4 +25,4 @@ except ImportError as error:
     print(error)
 """
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert run.stdout == f'{name}.plot needs matplotlib: pip install "sk-softmax[plot]"\n', run
+    assert run.stdout == f'{name}.plot needs matplotlib: pip install "matplotlib>=3.8"\n', run

@@ -12,7 +12,7 @@ def import_pyplot(display):
         import matplotlib.pyplot as plt
     except ImportError as error:
         name = type(display).__name__
-        message = f'{name}.plot needs matplotlib: pip install "sk-softmax[plot]"'
+        message = f'{name}.plot needs matplotlib: pip install "matplotlib>=3.8"'
         raise ImportError(message) from error
     return plt
 
