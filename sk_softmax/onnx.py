@@ -1,4 +1,4 @@
-"""Export to ONNX: a converter for skl2onnx, of which ``pip install "skl2onnx>=1.17"`` will do.
+"""Export to ONNX: a converter for skl2onnx, 1.17 or later.
 
 skl2onnx's own converter for linear classifiers is written for scikit-learn's: of any other binary
 model it makes ``softmax([-z, z])``, which is the sigmoid of 2 z.
