@@ -53,7 +53,7 @@ CONSTANTS = [
     Constant("_solvers._bound", "SETTLED", 1, "conjugate gradients stop at the first estimate"),
     Constant("_solvers._gap", "_SMOOTHING", 1, "the raw estimate of the gap"),
     Constant("_solvers._gap", "_WINDOW", 1, "no correction of the estimate by progress"),
-    Constant("_solvers._stage", "_SMALL_GAP", 0, "differences of f, however small"),
+    Constant("_solvers._stage", "SMALL_GAP", 0, "differences of f, however small"),
     Constant("_solvers._stage", "_ARMIJO", 0, "any decrease will do"),
     Constant("_curvature", "_ROWS_PER_COLUMN", 1e9, "matrices are summed over all rows"),
     Constant("_curvature", "_EVALUATIONS", 0, "ten rows for each column, however cheap more are"),
