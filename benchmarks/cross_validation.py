@@ -15,15 +15,13 @@ matrix is small enough. The minimum of each of the fifty problems is that of "lb
 import argparse
 import json
 import os
-import sys
 import time
 import warnings
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import scipy
-import sklearn
+from run import environment
 from scipy.special import logsumexp
 from sklearn.datasets import load_digits, load_wine
 from sklearn.linear_model import LogisticRegressionCV
@@ -125,7 +123,7 @@ def measure(name, repeats, n_jobs):
 
 def table(facts, results):
     """Markdown of the figures."""
-    lines = [", ".join(f"{k} {v}" for k, v in facts.items()), ""]
+    lines = [", ".join(f"{k} {v}" for k, v in facts.items() if v is not None), ""]
     lines += ["| problem | contender | seconds | times ours | median gap | largest gap |"]
     lines += ["|---|---|---|---|---|---|"]
     for result in results:
@@ -153,21 +151,13 @@ def main():
     names = options.problems or [
         name for name in PROBLEMS if "Fashion" not in name or os.environ.get("SK_SOFTMAX_DATA")
     ]
-    facts = {
-        "python": sys.version.split()[0],
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-        "sklearn": sklearn.__version__,
-        "cores": os.cpu_count(),
-        "repeats": options.repeats,
-        "n_jobs": options.n_jobs,
-    }
+    facts = environment() | {"repeats": options.repeats, "n_jobs": options.n_jobs}
     results = []
     for name in names:
         results.append(measure(name, options.repeats, options.n_jobs))
         text = table(facts, results)
         (options.output / "cross_validation.md").write_text(text, encoding="utf-8")
-        report = json.dumps({"facts": facts, "results": results}, indent=1)
+        report = json.dumps({"environment": facts, "results": results}, indent=1)
         (options.output / "cross_validation.json").write_text(report + "\n", encoding="utf-8")
     print(text)
 
