@@ -362,7 +362,7 @@ def test_verbose_prints_a_line_per_iteration(solver, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == model.n_iter_[0]
     for n_iter, (line, loss) in enumerate(zip(lines, model.history_["loss"], strict=True), start=1):
-        assert f"iteration {n_iter}:" in line
+        assert f"{'epoch' if solver == 'sgd' else 'iteration'} {n_iter}:" in line
         assert f"loss {loss:.6g}" in line
 
 
