@@ -44,8 +44,12 @@ def labelled_part(i, n_rows, n_classes):
 
 def fits_of_ours(options):
     """On Dask: `tol` from 1e-3 to its default."""
-    with TemporaryDirectory() as folder, _cluster(folder) as cluster, Client(cluster) as client:
-        X, y = _collections(client, options)
+    with (
+        TemporaryDirectory() as folder,
+        local_cluster(folder) as cluster,
+        Client(cluster) as client,
+    ):
+        X, y = collections(client, options)
         DaskSoftmaxRegression(max_iter=1, tol=None).fit(X[:, :2], y)
         for tol in (1e-3, 1e-4, 1e-6):
             model = DaskSoftmaxRegression(C=C, tol=tol)
@@ -58,8 +62,12 @@ def fits_of_dask_ml(options):
     """
     from dask_ml.linear_model import LogisticRegression
 
-    with TemporaryDirectory() as folder, _cluster(folder) as cluster, Client(cluster) as client:
-        X, y = _collections(client, options)
+    with (
+        TemporaryDirectory() as folder,
+        local_cluster(folder) as cluster,
+        Client(cluster) as client,
+    ):
+        X, y = collections(client, options)
         LogisticRegression(max_iter=1).fit(X[:, :2], y)
         for solver, iterations in (
             ("admm", (10, 100)),
@@ -119,12 +127,12 @@ CONTENDERS = {
 }
 
 
-def _cluster(folder):
+def local_cluster(folder):
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     return LocalCluster(**options, local_directory=folder)
 
 
-def _collections(client, options):
+def collections(client, options):
     """X and y, spread over the workers."""
     n_rows = options.rows // N_PARTS
     parts = [
