@@ -1,6 +1,7 @@
 """Where partitions are checked and rows are kept: the workers of a client, or this process."""
 
 import pickle
+import weakref
 from contextlib import contextmanager
 from functools import partial
 from uuid import uuid4
@@ -102,6 +103,8 @@ class Shares:
 
     def __init__(self, cluster, futures, addresses):
         self._cluster, self._futures, self._addresses = cluster, futures, addresses
+        # Graphs of questions refer to the futures, too, and may wait for the garbage collector.
+        weakref.finalize(self, _release, futures).atexit = False
 
     def __len__(self):
         return len(self._futures)
@@ -154,6 +157,12 @@ def grouped(members, sizes):
         groups[-1].append(i)
         total += sizes[i]
     return groups
+
+
+def _release(futures):
+    """Have workers let go of what futures stand for."""
+    for future in futures:
+        future.release()
 
 
 def _answer(question, share):

@@ -1,5 +1,6 @@
 """Fits on a cluster of two processes, and what becomes of them when it fails."""
 
+import gc
 import os
 import platform
 import resource
@@ -132,7 +133,24 @@ def test_workers_keep_the_memory_of_temporary_arrays(client):
     assert kept < 300 < 2000 < given_back
 
 
-def test_nothing_is_left_on_the_workers(client, data):
+@pytest.fixture
+def no_garbage_collector(client):
+    """None during a test, and nothing of tests before it that waits for one."""
+    for _ in range(100):
+        gc.collect()
+        if not any(client.has_what().values()):
+            break
+        time.sleep(0.05)
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.parametrize("memory_share", [0, 1], ids=["part by part", "in memory"])
+def test_nothing_is_left_on_the_workers(
+    client, data, memory_share, monkeypatch, no_garbage_collector
+):
+    monkeypatch.setattr("sk_softmax._cluster._MEMORY_SHARE", memory_share)
     X, y, _ = data
     DaskSoftmaxRegression().fit(cut(X), cut(y))
     for _ in range(100):
