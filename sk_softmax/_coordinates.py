@@ -56,15 +56,11 @@ class Coordinates:
         """What an evaluation of the loss is worth that these coefficients alone have a part in."""
         return self._loss.work
 
-    @property
-    def is_null(self):
-        """Whether all rows have the same probabilities."""
-        return not (self._model[0].any() or self._loss.rows.has_offset)
-
     def hessian(self):
         """The matrix."""
-        if self.is_null:
-            return self._hessian_of_null()
+        common = self._loss.common_probabilities(*self._model)
+        if common is not None:
+            return self._hessian_under(common)
         columns, q = self._columns, self._mask.shape[1]
         kernel = partial(
             _add_hessian,
@@ -77,10 +73,8 @@ class Coordinates:
         (H,) = self._loss.rows.accumulate(kernel, self._model)
         return H
 
-    def _hessian_of_null(self):
-        """The matrix from one sum."""
-        W, b = self._model
-        P = softmax(np.zeros((len(W), 1)) if b is None else b[:, np.newaxis])
+    def _hessian_under(self, P):
+        """The matrix where all rows have the same probabilities P (K, 1), from one sum."""
         of_classes = -P * P.T
         np.fill_diagonal(of_classes, P * complement(P))
         columns, q = self._columns, self._mask.shape[1]

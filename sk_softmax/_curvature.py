@@ -18,7 +18,6 @@ from sk_softmax._hessian import PairSums
 from sk_softmax._kernels import class_curvature, disagreement, pooled_curvature
 from sk_softmax._objective import NOT_FINITE, TOO_SMALL, OutOfRangeError
 from sk_softmax._rows import ColumnStatistics, add_weighted_grams, row_weights, varies
-from sk_softmax._softmax import softmax
 from sk_softmax._standardised import StandardisedColumns
 
 _ROWS_PER_COLUMN = 10
@@ -142,9 +141,10 @@ class Curvature:
         Returns `Moments` with the weight of each class, (K,), and the (1, p) means and variances
         of the columns under c; and the curvature (p, p) about the means.
         """
-        W, b = model = self.objective.unpack(theta)
-        if not (W.any() or self.rows.has_offset):  # all rows have the same probabilities
-            P = softmax(np.zeros((len(W), 1)) if b is None else b[:, np.newaxis])[:, 0]
+        model = self.objective.unpack(theta)
+        common = self.objective.common_probabilities(*model)
+        if common is not None:
+            P = common[:, 0]
             weight, residual = P * (1 - P), disagreement(P, self.rows.class_weight)
             total = weight.sum()
             variance = total * self.variance[np.newaxis]

@@ -43,7 +43,7 @@ from sk_softmax._kernels import (
 )
 from sk_softmax._penalty import Penalty
 from sk_softmax._rows import Model, Rows, largest
-from sk_softmax._softmax import log_softmax
+from sk_softmax._softmax import log_softmax, softmax
 
 NOT_FINITE = (
     "The objective is not finite. Values in X are too large to be multiplied with each other: "
@@ -153,6 +153,12 @@ class Objective:
             return theta, self.loss(theta)[0]
         log_P = log_softmax(b[:, np.newaxis])[:, 0]
         return theta, -float(self.rows.class_weight @ log_P)
+
+    def common_probabilities(self, W, b):
+        """The probabilities (K, 1) of all rows, where all have the same, as at zero; or None."""
+        if W.any() or self.rows.has_offset:
+            return None
+        return softmax(np.zeros((len(W), 1)) if b is None else b[:, np.newaxis])
 
     @property
     def may_be_separated(self):
