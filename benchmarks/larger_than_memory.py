@@ -9,7 +9,6 @@ and the most memory that each worker has had.
 """
 
 import argparse
-import resource
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +16,7 @@ from tempfile import TemporaryDirectory
 import dask
 import dask.array as da
 import numpy as np
-from dask_rows import P, make_part
+from dask_rows import P, make_part, peak_memory
 from distributed import Client, LocalCluster
 
 from sk_softmax.dask import DaskSoftmaxRegression
@@ -28,11 +27,6 @@ N_FILES = 40
 def load(path):
     """The array in a file."""
     return np.load(path)
-
-
-def peak_memory():
-    """MiB that a process has had at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def collection(folder, name, shape, dtype):
