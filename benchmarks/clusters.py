@@ -17,16 +17,15 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import dask
-import dask.array as da
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from dask_rows import N_PARTS, P, make_part
-from distributed import Client, LocalCluster, wait
+from dask_rows import N_PARTS, P, collections, local_cluster, make_part
+from distributed import Client
 from run import environment
 from scipy.special import logsumexp
 
@@ -49,7 +48,7 @@ def fits_of_ours(options):
         local_cluster(folder) as cluster,
         Client(cluster) as client,
     ):
-        X, y = collections(client, options)
+        X, y = _collections(client, options)
         DaskSoftmaxRegression(max_iter=1, tol=None).fit(X[:, :2], y)
         for tol in (1e-3, 1e-4, 1e-6):
             model = DaskSoftmaxRegression(C=C, tol=tol)
@@ -67,7 +66,7 @@ def fits_of_dask_ml(options):
         local_cluster(folder) as cluster,
         Client(cluster) as client,
     ):
-        X, y = collections(client, options)
+        X, y = _collections(client, options)
         LogisticRegression(max_iter=1).fit(X[:, :2], y)
         for solver, iterations in (
             ("admm", (10, 100)),
@@ -127,24 +126,9 @@ CONTENDERS = {
 }
 
 
-def local_cluster(folder):
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
-    return LocalCluster(**options, local_directory=folder)
-
-
-def collections(client, options):
-    """X and y, spread over the workers."""
-    n_rows = options.rows // N_PARTS
-    parts = [
-        dask.delayed(labelled_part, nout=2)(i, n_rows, options.classes) for i in range(N_PARTS)
-    ]
-    X, y = (
-        da.concatenate([da.from_delayed(part[k], shape, dtype=dtype) for part in parts])
-        for k, (shape, dtype) in enumerate((((n_rows, P), float), ((n_rows,), int)))
-    )
-    X, y = client.persist([X, y])
-    wait([X, y])
-    return X, y
+def _collections(client, options):
+    make = partial(labelled_part, n_classes=options.classes)
+    return collections(client, make, options.rows // N_PARTS)
 
 
 def _parts(model):

@@ -42,6 +42,24 @@ def make_part(seed, n_rows):
     return X, (X @ W.T + rng.gumbel(size=(n_rows, K))).argmax(axis=1)
 
 
+def local_cluster(folder):
+    """Two workers of one thread."""
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    return LocalCluster(**options, local_directory=folder)
+
+
+def collections(client, make, n_rows):
+    """X and y of the parts ``make(i, n_rows)``, spread over the workers."""
+    parts = [dask.delayed(make, nout=2)(i, n_rows) for i in range(N_PARTS)]
+    X, y = (
+        da.concatenate([da.from_delayed(part[k], shape, dtype=dtype) for part in parts])
+        for k, (shape, dtype) in enumerate((((n_rows, P), float), ((n_rows,), int)))
+    )
+    X, y = client.persist([X, y])
+    wait([X, y])
+    return X, y
+
+
 def main():
     """Measure, print and write JSON and Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -76,19 +94,12 @@ def fit(name, n_rows):
             tolerance: timed(SoftmaxRegression(n_jobs=n_threads, tol=tol), X, y, time.process_time)
             for tolerance, tol in TOLERANCES.items()
         }
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with (
         tempfile.TemporaryDirectory() as folder,
-        LocalCluster(**options, local_directory=folder) as cluster,
+        local_cluster(folder) as cluster,
         Client(cluster) as client,
     ):
-        parts = [dask.delayed(make_part, nout=2)(i, n_rows) for i in range(N_PARTS)]
-        X, y = (
-            da.concatenate([da.from_delayed(part[k], shape, dtype=dtype) for part in parts])
-            for k, (shape, dtype) in enumerate((((n_rows, P), float), ((n_rows,), int)))
-        )
-        X, y = client.persist([X, y])
-        wait([X, y])
+        X, y = collections(client, make_part, n_rows)
         DaskSoftmaxRegression(max_iter=1, tol=None).fit(X[:, :2], y)  # workers import what it needs
 
         def cpu_time():

@@ -8,14 +8,12 @@ screenshot of the page, 1020 x 270 pixels.
 """
 
 import argparse
-from argparse import Namespace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bokeh.embed import file_html
 from bokeh.resources import INLINE
-from clusters import collections, local_cluster
-from dask_rows import K
+from dask_rows import N_PARTS, collections, local_cluster, make_part
 from distributed import Client, get_task_stream
 
 from sk_softmax.dask import DaskSoftmaxRegression
@@ -32,7 +30,7 @@ def main():
         local_cluster(folder) as cluster,
         Client(cluster) as client,
     ):
-        X, y = collections(client, Namespace(rows=options.rows, classes=K))
+        X, y = collections(client, make_part, options.rows // N_PARTS)
         DaskSoftmaxRegression(max_iter=1, tol=None).fit(X[:, :2], y)
         page = Path(folder) / "unused.html"
         with get_task_stream(client, plot="save", filename=str(page)) as stream:
