@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from sk_softmax._kernels import class_curvature, complement, disagreement
+from sk_softmax._kernels import class_curvature, complement, covariance_of_classes, disagreement
 from sk_softmax._penalty import Penalty
 from sk_softmax._rows._base import add_in_place
 from sk_softmax._softmax import softmax
@@ -75,8 +75,7 @@ class Coordinates:
 
     def _hessian_under(self, P):
         """The matrix where all rows have the same probabilities P (K, 1), from one sum."""
-        of_classes = -P * P.T
-        np.fill_diagonal(of_classes, P * complement(P))
+        of_classes = covariance_of_classes(P[:, 0])
         columns, q = self._columns, self._mask.shape[1]
         kernel = partial(_add_gram, mean=columns.mean, scale=columns.scale, q=q)
         (gram,) = self._loss.rows.accumulate(kernel)

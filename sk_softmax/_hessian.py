@@ -21,7 +21,13 @@ import numpy as np
 
 from sk_softmax._anywhere import anywhere
 from sk_softmax._factors import inverse_cholesky
-from sk_softmax._kernels import pair_curvature, still_margins
+from sk_softmax._kernels import (
+    binary_pair_curvature_at,
+    covariance_of_classes,
+    pair_curvature,
+    pair_curvature_at,
+    still_margins,
+)
 from sk_softmax._rows import add_weighted_grams, largest
 
 
@@ -55,13 +61,28 @@ class PairSums:
         kernel = partial(_largest_square, **self.standardisation)
         return math.sqrt(self.rows.reduce(kernel, combine=largest)[0])
 
-    def hessian(self, theta, logits=None):
+    def hessian(self, theta, P=None):
         """That of the loss in a of the classes other than the reference, ((K - 1) q, (K - 1) q).
 
-        The logits (K, n) at theta need not be computed again where they are known.
+        P is what an `Evaluation` kept of the probabilities at theta, or None. Where all rows have
+        the same ones, the sums of all pairs are one.
         """
-        H = self._matrix(partial(pair_curvature, **self._classes), theta, logits)
+        common = self.objective.common_probabilities(*self.objective.unpack(theta))
+        if common is not None:
+            of_classes = covariance_of_classes(common[:, 0])[np.ix_(self.others, self.others)]
+            H = of_classes[:, np.newaxis, :, np.newaxis] * self.gram[:, np.newaxis]
+            return H.reshape(len(H) * self.objective.shape[1], -1)
+        weights = pair_curvature
+        if P is not None:
+            weights = pair_curvature_at if len(P) > 1 else binary_pair_curvature_at
+        H = self._matrix(partial(weights, **self._classes), theta, P)
         return H.reshape(len(H) * self.objective.shape[1], -1)
+
+    @cached_property
+    def gram(self):
+        """``sum_i s_i x_i x_i'``, (q, q)."""
+        (gram,) = self.grams(_row_weights)
+        return gram
 
     def add_penalty(self, H, penalty):
         """Add the Hessian of a penalty to that of the loss."""
@@ -113,28 +134,30 @@ class PairSums:
         columns = self.columns
         return {"mean": columns.mean, "scale": columns.scale, "q": self.objective.shape[1]}
 
-    def grams(self, weights, theta=None, logits=None):
+    def grams(self, weights, theta=None, known=None):
         """``sum_i c_ri x_i x_i'``, (r, q, q), for the weights (r, m) of ``weights(block, Z)``.
 
-        Z are the logits at theta, or those given; None without either.
+        Z are the logits at theta, or a block of what is `known` of all rows, (K, n); None without
+        either.
         """
-        kernel = partial(_grams, weights=weights, known=logits, **self.standardisation)
-        models = [] if theta is None or logits is not None else [self.objective.unpack(theta)]
+        kernel = partial(_grams, weights=weights, known=known, **self.standardisation)
+        models = [] if theta is None or known is not None else [self.objective.unpack(theta)]
         (sums,) = self.rows.accumulate(kernel, *models)
         return sums
 
-    def _matrix(self, weights, theta, logits=None):
+    def _matrix(self, weights, theta, known=None):
         """The Laplacian of the pairs' sums under some weights, without the reference's rows.
 
         ``weights(block, Z)`` are of shape (pairs, m). Returns an array (K - 1, q, K - 1, q).
         """
         K, q = self.objective.shape
-        A = self.grams(weights, theta, logits)
+        A = self.grams(weights, theta, known)
+        if K == 2:
+            return A.reshape(1, q, 1, q)
         H, classes = np.zeros((K - 1, q, K - 1, q)), np.arange(K - 1)
         H[classes, :, classes] = (self._incidence[:-1] @ A.reshape(len(A), -1)).reshape(-1, q, q)
-        if K > 2:
-            first, second = self._first[self._inner], self._second[self._inner]
-            H[first, :, second] = H[second, :, first] = -A[self._inner]
+        first, second = self._first[self._inner], self._second[self._inner]
+        H[first, :, second] = H[second, :, first] = -A[self._inner]
         return H
 
 
@@ -145,6 +168,11 @@ def _grams(total, block, Z, weights, known, mean, scale, q):
     (sums,) = (np.zeros((C.shape[0], q, q)),) if total is None else total
     add_weighted_grams(sums, C, block.columns(mean, scale)[:q])
     return (sums,)
+
+
+@anywhere
+def _row_weights(block, Z):
+    return block.weights[None, ...]
 
 
 def _largest_square(block, mean, scale, q):

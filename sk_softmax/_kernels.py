@@ -19,26 +19,46 @@ from sk_softmax._anywhere import (
     row_sums,
     taken,
 )
-from sk_softmax._softmax import cross_entropy, cross_entropy_of, softmax
+from sk_softmax._softmax import binary_cross_entropy, cross_entropy, cross_entropy_of, softmax
+from sk_softmax._two_classes import for_two_classes
 
 
+def binary_residuals(block, d, keeps_probabilities=False):
+    """`residuals` of two classes; what is kept are the smaller probabilities, (1, m)."""
+    kept = [np.empty_like(d)] if keeps_probabilities else []
+    return (*binary_loss_and_accuracy(block, d, *kept), kept)
+
+
+def binary_loss_and_accuracy(block, d, P=None):
+    """`loss_and_accuracy` of two classes."""
+    targets, p = block.targets, None if P is None else P[0]
+    d = targets.difference(d[0])
+    q = targets.probability(1, d.dtype)
+    return binary_cross_entropy(d, q, targets.labels, block.weights, p)
+
+
+@for_two_classes(binary_residuals)
 @anywhere
-def residuals(block, Z, keeps_logits=False):
-    """Turn Z into ``s (p - q)``; the loss, the weight of rows that are right, and Z if kept."""
-    kept = [Z.copy()] if keeps_logits else []
-    return (*loss_and_accuracy(block, Z), kept)
+def residuals(block, Z, keeps_probabilities=False):
+    """As `loss_and_accuracy`, and the softmax if it is kept, in a list."""
+    kept = [np.empty_like(Z)] if keeps_probabilities else []
+    return (*loss_and_accuracy(block, Z, *kept), kept)
 
 
+@for_two_classes(binary_loss_and_accuracy)
 @anywhere
-def loss_and_accuracy(block, Z):
-    """The loss and the weight of the rows that are right; turns Z into ``s (p - q)``."""
+def loss_and_accuracy(block, Z, P=None):
+    """The loss and the weight of the rows that are right; turns Z into ``s (p - q)``.
+
+    P, if given, is where the softmax p is written to.
+    """
     targets = block.targets
     if targets.offset is not None:
         Z += targets.offset.T
     if not isinstance(Z, np.ndarray):
         Q, is_label = targets.matrix(Z.dtype), targets.is_label()
         return cross_entropy_of(Z, Q, is_label, block.weights)
-    return cross_entropy(Z, targets.y, block.weights, targets.smoothing)
+    return cross_entropy(Z, targets.y, block.weights, targets.smoothing, P)
 
 
 def mean_offset(block):
@@ -46,6 +66,16 @@ def mean_offset(block):
     return ((block.weights @ block.targets.offset).astype(np.float64),)
 
 
+def binary_hessian_product(block, D):
+    """`hessian_product` of two classes."""
+    at, step = D
+    e = np.exp(-np.abs(block.targets.difference(at)))
+    np.multiply(step, e / np.square(1 + e), out=at)
+    at *= block.weights
+    return ()
+
+
+@for_two_classes(binary_hessian_product)
 @anywhere
 def hessian_product(block, Z):
     """Turn Z, logits of a model and of a step, into ``s (diag(p) - p p')`` times the latter."""
@@ -63,6 +93,15 @@ def probabilities(block, Z):
     return ([softmax(block.targets.logits(Z))],)
 
 
+def binary_hessian_product_at(block, d, P):
+    """`hessian_product_at` of two classes."""
+    P = P[:, block.rows]
+    d *= P[0] * P[1]
+    d *= block.weights
+    return ()
+
+
+@for_two_classes(binary_hessian_product_at)
 def hessian_product_at(block, Z, P):
     """As `hessian_product`, of the logits of a step alone, with the softmax P of all rows."""
     P = P[:, block.rows]
@@ -72,6 +111,12 @@ def hessian_product_at(block, Z, P):
     return ()
 
 
+def binary_logit_range(block, d):
+    """`logit_range` of two classes."""
+    return (float(np.abs(d).max()),)
+
+
+@for_two_classes(binary_logit_range)
 @anywhere
 def logit_range(block, Z):
     """The largest range over the classes."""
@@ -107,10 +152,22 @@ def pooled_curvature(block, Z):
 @anywhere
 def pair_curvature(block, Z, first, second):
     """``s_i p_ik p_il`` for pairs of classes k, l, (pairs, m)."""
-    P = softmax(block.targets.logits(Z))
+    return pair_curvature_at(block, softmax(block.targets.logits(Z)), first, second)
+
+
+@anywhere
+def pair_curvature_at(block, P, first, second):
+    """As `pair_curvature`, with the softmax P."""
     C = taken(P, first) * taken(P, second)
     C *= block.weights
     return C
+
+
+def binary_pair_curvature_at(block, p, first, second):
+    """`pair_curvature_at` of two classes, with the smaller probabilities p (1, m)."""
+    c = p * (1 - p)
+    c *= block.weights
+    return c
 
 
 def still_margins(block, Z, first, second, size):
@@ -128,6 +185,15 @@ def complement(P):
     rest[at] = P.sum(axis=0)
     P[at] = largest
     return rest
+
+
+def covariance_of_classes(p):
+    """``diag(p) - p p'`` of probabilities p (K,): its rows sum to zero, and nothing cancels."""
+    covariance = -np.outer(p, p)
+    diagonal = np.einsum("kk->k", covariance)  # a view
+    diagonal[:] = 0
+    diagonal -= covariance.sum(axis=1)
+    return covariance
 
 
 def disagreement(P, Q):

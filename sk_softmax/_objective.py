@@ -63,13 +63,13 @@ class OutOfRangeError(ValueError, FloatingPointError):
 class Evaluation(NamedTuple):
     """f and its flat gradient at some theta, and the weighted share of rows that it gets right.
 
-    `logits` (K, n) are there where rows keep them.
+    `probabilities` (K, n), of two classes the smaller ones (1, n), are there where rows keep them.
     """
 
     value: float
     gradient: np.ndarray
     accuracy: float
-    logits: np.ndarray | None
+    probabilities: np.ndarray | None
 
 
 class Objective:
@@ -198,11 +198,11 @@ class Objective:
     def evaluate(self, theta: np.ndarray) -> Evaluation:
         """The `Evaluation` at theta; all its parts are float64."""
         W, b = self.unpack(theta)
-        kernel = partial(residuals, keeps_logits=self.rows.keeps_logits)
-        (loss, accuracy, logits), G, G1 = self.rows.sums(kernel, (W, b))
+        kernel = partial(residuals, keeps_probabilities=self.rows.keeps_probabilities)
+        (loss, accuracy, P), G, G1 = self.rows.sums(kernel, (W, b))
         G += self.penalty.gradient(W)
-        logits = np.concatenate(logits, axis=1) if logits else None
-        return Evaluation(self.penalty.value(W) + loss, self.pack(G, G1), accuracy, logits)
+        P = (P[0] if len(P) == 1 else np.concatenate(P, axis=1)) if P else None
+        return Evaluation(self.penalty.value(W) + loss, self.pack(G, G1), accuracy, P)
 
     def loss(self, theta: np.ndarray) -> tuple[float, float]:
         """The mean loss at theta, without the penalty, and the weighted share of rows right."""

@@ -224,13 +224,13 @@ def _work_of_hessian(objective):
     return K * (K - 1) / 2 * objective.n_samples * q**2 + ((K - 1) * q) ** 3 + CALL_WORK
 
 
-def whole(curvature, theta, damping=0.0, logits=None):
+def whole(curvature, theta, damping=0.0, P=None):
     """From the whole Hessian at theta: exact, so that steps can be limited without damping.
 
-    The logits at theta need not be computed again where they are known.
+    P is what an `Evaluation` kept of the probabilities at theta, or None.
     """
     sums = curvature.pair_sums
-    H = sums.hessian(theta, logits)
+    H = sums.hessian(theta, P)
     return FactorisedHessian(sums, theta, H, curvature.objective.penalty)
 
 

@@ -38,7 +38,7 @@ def weight_of_right(true_logit, normaliser, s, n_classes):
     return float(np.dot(s, right.astype(s.dtype)))
 
 
-def cross_entropy(Z, y, s, smoothing=0.0):
+def cross_entropy(Z, y, s, smoothing=0.0, P=None):
     """Return ``sum_i s_i H(q_i, softmax(z_i))`` and turn `Z` into ``s_i (p_i - q_i)``.
 
     The other thing returned is the sum of the s_i of the rows whose most probable class is that
@@ -48,7 +48,7 @@ def cross_entropy(Z, y, s, smoothing=0.0):
     the sum with respect to the logits, on return. `y` holds class codes (m,), which stand for
     ``q_i = (1 - smoothing) onehot(y_i) + smoothing / K``, or the q_i themselves, (m, K). `s`
     (m,) are weights. All but codes are in the dtype of `Z`. Both sums are Python floats, the
-    first accumulated in float64.
+    first accumulated in float64. `P` (K, m), if given, is where the softmax is written to.
     """
     Z -= Z.max(axis=0)
     m = len(y)
@@ -64,6 +64,8 @@ def cross_entropy(Z, y, s, smoothing=0.0):
     normaliser = Z.sum(axis=0)
     loss = np.log(normaliser) - target_logit
     correct = weight_of_right(true_logit, normaliser, s, len(Z))
+    if P is not None:
+        np.divide(Z, normaliser, out=P)
     Z *= s / normaliser
     if y.ndim == 2:
         Z -= y.T * s
@@ -74,6 +76,32 @@ def cross_entropy(Z, y, s, smoothing=0.0):
         Z.reshape(-1)[true] -= s
     loss = np.dot(loss.astype(np.float64, copy=False), s.astype(np.float64, copy=False))
     return float(loss), correct
+
+
+def binary_cross_entropy(d, q, label, s, p=None):
+    """As `cross_entropy` of two classes, from ``d = z_1 - z_0`` (m,).
+
+    d becomes ``s (p_1 - q_1)``. `q` (m,) are the targets of the second class, and `label` is 1
+    where that is the label. `p` (m,), if given, is where the smaller probability is written to.
+
+    With ``e = exp(-|d|)`` the less probable class of a row has ``p = e / (1 + e)``, and with h its
+    target the loss is ``log(1 + e) + h |d|``: nothing cancels where a row is certain.
+    """
+    right = d * (label - 0.5) > 0
+    second = d > 0
+    h = np.abs(q - second)
+    np.abs(d, out=d)
+    e = np.exp(-d)
+    normaliser = 1 + e
+    d *= h
+    loss = np.log(normaliser)
+    loss += d
+    p = np.divide(e, normaliser, out=e if p is None else p)
+    np.subtract(p, h, out=d)
+    d *= s
+    np.negative(d, out=d, where=second)
+    loss = np.dot(loss.astype(np.float64, copy=False), s.astype(np.float64, copy=False))
+    return float(loss), float(np.dot(s, right.astype(s.dtype)))
 
 
 def cross_entropy_of(Z, Q, is_label, s):

@@ -69,11 +69,11 @@ def test_no_row_has_a_larger_leverage(make_objective, layout, n_classes, fit_int
     assert largest <= T.leverage_bound() < np.inf
 
 
-def test_logits_that_are_known_are_not_needed_again(make_objective, layout):
+def test_probabilities_that_are_known_are_not_needed_again(make_objective, layout):
     """Nothing else tells the Hessian of theta."""
     _, objective, theta, T = factorised(make_objective, layout, 3, True)
-    logits = objective.evaluate(theta).logits
-    known = T.sums.hessian(np.full_like(theta, np.nan), logits)
+    P = objective.evaluate(theta).probabilities
+    known = T.sums.hessian(np.full_like(theta, np.nan), P)
     np.testing.assert_allclose(known, T.sums.hessian(theta), rtol=1e-12, atol=1e-15)
 
 

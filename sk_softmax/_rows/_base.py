@@ -100,8 +100,8 @@ class Rows(Protocol):
         """Whether `Block.rows` are places among all rows."""
 
     @property
-    def keeps_logits(self) -> bool:
-        """Whether the logits of all rows are so few that they may be handed on."""
+    def keeps_probabilities(self) -> bool:
+        """Whether the probabilities of all rows are so few that they may be handed on."""
 
     @property
     def random_access(self) -> bool:

@@ -38,7 +38,7 @@ class ConcatenatedRows:
     parts : list of Rows
     """
 
-    has_places = keeps_logits = False
+    has_places = keeps_probabilities = False
     random_access = False
 
     def __init__(self, parts):

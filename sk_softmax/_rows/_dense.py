@@ -57,9 +57,9 @@ class DenseRows(InMemoryRows):
         """The values of the first row, (p,)."""
         return self.X[0].astype(np.float64)
 
-    def sums(self, kernel, *models):
-        """As `Rows.sums`."""
-        K, p = self.n_classes, self.n_features
+    def _sums(self, kernel, *models):
+        """`sums` of models that are folded if they can be."""
+        K, p = models[0][0].shape
         logits = self._padded_logits_of(*models)
         n_logits, n_padded = len(models) * K, padded_number(K)
 

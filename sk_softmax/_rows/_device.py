@@ -82,7 +82,7 @@ class DeviceRows(DenseRows):
     # Bytes of X, logits and residuals of a block: each is worth a call of the device.
     block_bytes = 2**25
     chunk_rows = 2**14
-    keeps_logits = False
+    keeps_probabilities = False
     has_places = False
     random_access = False
 
@@ -110,6 +110,10 @@ class DeviceRows(DenseRows):
         logits = self._logits_there(*models)
         return lambda block: writable(here(logits(block.there)), self.dtype)
 
+    def _folded(self, kernel, models):
+        """As they are: two rows of logits cost a device no more than one."""
+        return kernel, models
+
     def _at(self, kernel, *models):
         """As `DenseRows._at`; all of it on the device for kernels that compute there."""
         if not models:
@@ -122,8 +126,8 @@ class DeviceRows(DenseRows):
 
         return at
 
-    def sums(self, kernel, *models):
-        """As `Rows.sums`."""
+    def _sums(self, kernel, *models):
+        """As `DenseRows._sums`."""
         K, at = self.n_classes, self._at(kernel, *models)
 
         def part_sums(blocks):

@@ -18,14 +18,15 @@ from sk_softmax._rows._products import (
 )
 from sk_softmax._rows._sampling import drawn_grams
 from sk_softmax._rows._storage import rows_view
+from sk_softmax._two_classes import counterpart_of, difference, for_both
 
 _MAX_PARTS = 64
 # Groups of parts that are summed into large arrays of their own.
 _MAX_GROUPS = 8
 # Numbers in the standardised columns of all rows up to which they are kept.
 _KEPT_SIZE = 2**22
-# Logits that are handed on: as many as fit the cache beside what else it holds.
-_FEW_LOGITS = 2**17
+# Probabilities that are handed on: as many as fit the cache beside what else it holds.
+_FEW_PROBABILITIES = 2**17
 
 
 class InMemoryRows:
@@ -81,10 +82,10 @@ class InMemoryRows:
         return max(2**28, self.n_stored * self.X.dtype.itemsize)
 
     @property
-    def keeps_logits(self):
-        """Whether the logits are few, and float64."""
-        n_logits = self.n_classes * self.n_samples
-        return n_logits <= _FEW_LOGITS and self.dtype == np.float64
+    def keeps_probabilities(self):
+        """Whether they are few, and float64."""
+        size = self.n_classes * self.n_samples
+        return size <= _FEW_PROBABILITIES and self.dtype == np.float64
 
     @cached_property
     def class_weight(self):
@@ -127,6 +128,7 @@ class InMemoryRows:
 
     def reduce(self, kernel, *models, combine=None):
         """As `Rows.reduce`."""
+        kernel, models = self._folded(kernel, models)
         at = self._at(kernel, *models)
 
         def part_numbers(blocks):
@@ -190,10 +192,23 @@ class InMemoryRows:
         weights = self.weights[indices] * self.dtype.type(self.n_samples / len(indices))
         return type(self)(self.X[indices], self.targets[indices], weights, self.threads)
 
+    def sums(self, kernel, *models):
+        """As `Rows.sums`."""
+        kernel, folded = self._folded(kernel, models)
+        numbers, G, G1 = self._sums(kernel, *folded)
+        return (numbers, for_both(G), for_both(G1)) if folded is not models else (numbers, G, G1)
+
+    def _folded(self, kernel, models):
+        """A kernel and its models; of two classes their counterparts, if there are any."""
+        counterpart = counterpart_of(kernel) if self.n_classes == 2 and models else None
+        if counterpart is None:
+            return kernel, models
+        return counterpart, [difference(model) for model in models]
+
     def logits_of(self, *models):
         """Function from a block to the logits of some models, stacked, in `dtype`."""
         padded = self._padded_logits_of(*models)
-        n_logits = len(models) * self.n_classes
+        n_logits = sum(len(W) for W, _ in models)
         return lambda block: padded(block.values)[:n_logits]
 
     def _at(self, kernel, *models):

@@ -50,7 +50,8 @@ def _multiply(A, B, out=None):
     order = "C" if (A if out is None else out).flags.c_contiguous else "F"
     n_columns = B.shape[1]
     size = _SMALL_PRODUCT // A.size // _TILE * _TILE
-    if not 0 < size < n_columns:  # by `dot`: unlike `matmul` it leaves single rows to BLAS too
+    if len(A) == 1 or not 0 < size < n_columns:
+        # By `dot`: unlike `matmul` it leaves single rows to BLAS too.
         if order == "C":
             return np.dot(A, B, out)
         return np.dot(B.T, A.T, None if out is None else out.T).T
@@ -82,9 +83,10 @@ def times_columns(K, X, dtype):
 def padded_number(K):
     """K rows and rows of zeros, to a multiple of four.
 
-    BLAS computes the rows of a flat product four at a time, and takes as long for a rest.
+    BLAS computes the rows of a flat product four at a time, and takes as long for a rest; a single
+    row it multiplies as a vector.
     """
-    return -(-K // 4) * 4
+    return -(-K // 4) * 4 if K > 1 else 1
 
 
 def is_mapped(X):
@@ -105,11 +107,12 @@ def add_weighted_grams(sums, C, columns):
         columns.add_weighted_grams(sums, C)
         return
     r, q, _ = sums.shape
-    size = max(64, _CHUNK_SIZE // (q if q >= _WIDE else r * q))
-    for chunk in slices(slice(0, columns.shape[1]), size=size):
+    is_wide = q >= _WIDE
+    size = _CHUNK_SIZE // q if is_wide else min(_CHUNK_SIZE // (r * q), _SMALL_PRODUCT // q**2)
+    for chunk in slices(slice(0, columns.shape[1]), size=max(64, size)):
         X = columns[:, chunk]
-        if q < _WIDE:
-            sums += ((C[:, np.newaxis, chunk] * X).reshape(r * q, -1) @ X.T).reshape(sums.shape)
+        if not is_wide:
+            sums += np.matmul(C[:, np.newaxis, chunk] * X, X.T)
             continue
         for total, root in zip(sums, np.sqrt(C[:, chunk]), strict=True):
             weighted = root * X

@@ -53,9 +53,9 @@ class SparseRows(InMemoryRows):
     def _column_sums(self):
         return ColumnSums(self.X, self.n_classes, self.threads)
 
-    def sums(self, kernel, *models):
-        """As `Rows.sums`."""
-        K, logits = self.n_classes, self.logits_of(*models)
+    def _sums(self, kernel, *models):
+        """`sums` of models that are folded if they can be."""
+        K, logits = len(models[0][0]), self.logits_of(*models)
 
         def weights(block):
             Z = logits(block)

@@ -54,6 +54,23 @@ class Targets:
         """Logits (K, m) of a model with the offset added, in another array if there is one."""
         return Z if self.offset is None else Z + self.offset.T
 
+    def difference(self, d):
+        """Differences (m,) of two classes' logits, with those of the offsets added in place."""
+        if self.offset is not None:
+            d += self.offset[:, 1]
+            d -= self.offset[:, 0]
+        return d
+
+    def probability(self, k, dtype):
+        """That of one class in each row, (m,)."""
+        if not self.are_labels:
+            return self.y[:, k]
+        q = (self.y == k).astype(dtype)
+        if self.smoothing:
+            q *= 1 - self.smoothing
+            q += self.smoothing / self.n_classes
+        return q
+
     @property
     def are_labels(self):
         """Whether there is a label for each row, if perhaps smoothed."""

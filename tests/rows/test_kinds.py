@@ -18,6 +18,7 @@ from sk_softmax._kernels import (
     loss_and_accuracy,
     margins,
     pair_curvature,
+    pair_curvature_at,
     pooled_curvature,
     residuals,
     still_margins,
@@ -353,7 +354,7 @@ def test_a_fit_is_that_of_the_array(make_rows, make_solver, make_objective):
 
 KERNELS = [
     residuals,
-    partial(residuals, keeps_logits=True),
+    partial(residuals, keeps_probabilities=True),
     loss_and_accuracy,
     hessian_product,
     partial(dual_entropy, share=0.9),
@@ -362,6 +363,7 @@ KERNELS = [
     class_curvature,
     pooled_curvature,
     partial(pair_curvature, first=np.arange(2), second=np.arange(1, 3)),
+    partial(pair_curvature_at, first=np.arange(2), second=np.arange(1, 3)),
     partial(still_margins, first=np.arange(2), second=np.arange(1, 3), size=1.0),
     row_weights,
 ]
