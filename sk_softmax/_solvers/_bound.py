@@ -55,10 +55,15 @@ class Certificate:
     method: str
     is_sharp: bool = True
 
-    def bound(self, stage):
-        """The most that f - f* can be where a stage in the variables of T is."""
-        moved = stage.theta is not self.theta
-        r = stage.objective.logit_range(stage.theta - self.theta) if moved else 0.0
+    def logit_range(self, stage):
+        """What a stage in the variables of T has changed logits by since theta."""
+        if stage.theta is self.theta:
+            return 0.0
+        return stage.objective.logit_range(stage.theta - self.theta)
+
+    def bound(self, stage, r=None):
+        """The most that f - f* can be where a stage is, whose `logit_range` may be known."""
+        r = self.logit_range(stage) if r is None else r
         if r > 1:  # too far for the bound to be of use; exp would overflow
             return math.inf
         decrement = math.exp(r) * 2 * stage.raw_gap / self.smallest

@@ -26,7 +26,7 @@ from sk_softmax._solvers._bound import (
 from sk_softmax._solvers._separation import is_separable, separates
 from sk_softmax._solvers._stage import SMALL_GAP, Stage
 
-_EPS = np.finfo(np.float64).eps
+_EPS, _TINY = np.finfo(np.float64).eps, np.finfo(np.float64).tiny
 # Relative gap down to which evaluations in float32 do, and size of X from which they pay.
 _FLOAT32_GAP = 1e-6
 _FLOAT32_SIZE = 2**20
@@ -137,7 +137,7 @@ class _Run:
         self._spent = 0.0  # on iterations, in evaluations
         self._damping = DAMPING / _LESS_DAMPING
         self._reason = self._certificate = self.theta = None
-        self._gap = math.inf
+        self._gap = self._gap_before = math.inf  # the latter of the last Newton step
         self._null = objective.null_model()
 
     def minimize(self, theta, working):
@@ -230,12 +230,19 @@ class _Run:
         """Whether what the Hessian proved before is enough to end here."""
         if not self._is_certified(stage):
             return False
-        if self._ends_at(stage, self._certificate.bound(stage)):
+        r = self._certificate.logit_range(stage)
+        if self._ends_at(stage, self._certificate.bound(stage, r)):
             return True
-        if self._certificate.is_sharp or not self._is_small(self._least_bound(stage), stage):
+        if self._certificate.is_sharp or r > 1 or not self._may_be_sharper(stage):
             return False
         self._certificate = certificate_by_factor(stage.T)
-        return self._ends_at(stage, self._certificate.bound(stage))
+        return self._ends_at(stage, self._certificate.bound(stage, r))
+
+    def _may_be_sharper(self, stage):
+        """Whether a smaller kappa could bring the bound within `tol`."""
+        return self._is_small(stage.raw_gap, stage) and self._is_small(
+            self._least_bound(stage), stage
+        )
 
     def _least_bound(self, stage):
         """What no bound falls below: kappa is at least what Newton's step shows."""
@@ -302,11 +309,18 @@ class _Run:
 
         if self._kind is not WHOLE:  # the smallest eigenvalue says how much T may underrate the gap
             return stage_with(stage.T, max(1.0, 1 / self._certificate.smallest))
-        if self._is_certified(stage):
-            moved = stage_with(stage.T)
+        # Newton's method squares the gap, times what the step before shows.
+        ratio = stage.raw_gap / max(self._gap_before, _TINY)
+        self._gap_before = stage.raw_gap
+        if stage.raw_gap * ratio * ratio > self._tol * abs(stage.value):
+            return stage_with(WHOLE.make(self._curvature, theta, P=evaluation.probabilities))
+        moved = stage_with(stage.T)
+        if self._is_small(moved.raw_gap, moved):  # then the Hessian of the step may be enough
+            if not self._is_certified(stage):
+                self._certificate = certificate_by_factor(stage.T, is_sharp=False)
             if self._settles(moved):
                 return moved
-        return stage_with(WHOLE.make(self._curvature, theta, logits=evaluation.logits))
+        return stage_with(WHOLE.make(self._curvature, theta, P=evaluation.probabilities))
 
     def _count_evaluations(self, stage):
         """Take over what a stage has counted; it may go on."""
@@ -365,7 +379,7 @@ class _Run:
         self._damping = self._next_damping(stage)
         T = kind.make(self._curvature, stage.theta, self._damping)
         fresh = stage.with_variables(T)
-        change = fresh.raw_gap / max(stage.raw_gap, np.finfo(float).tiny)
+        change = fresh.raw_gap / max(stage.raw_gap, _TINY)
         if kind is self._kind and 1 / _SAME_GAP < change < _SAME_GAP:
             self._patience *= 4
         self._kind = kind
