@@ -30,8 +30,14 @@ def check_labelled_rows(estimator, X, y, sample_weight, *, reset):
     else:
         X, y = validate_data(estimator, X, _plain_labels(y), **options)
     check_classification_targets(y)
-    classes, y = np.unique(y, return_inverse=True)
+    classes, y = _codes(y)
     return X, y, classes
+
+
+def _codes(labels):
+    """The sorted classes, and codes into them."""
+    classes = np.unique(labels)  # with the inverse it would sort all labels, which takes longer
+    return classes, np.searchsorted(classes, labels)
 
 
 def check_data(estimator, X):
@@ -61,7 +67,7 @@ def check_targets(X, y, sample_weight, classes):
     else:
         y = column_or_1d(_plain_labels(y))
         check_classification_targets(y)
-        seen, y = np.unique(y, return_inverse=True)
+        seen, y = _codes(y)
     check_consistent_length(X, y)
     Q = np.eye(len(seen))[y] if y.ndim == 1 else y
     unknown = np.setdiff1d(seen[Q.any(axis=0)], classes)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from sk_softmax._rows._products import add_weighted_grams
 from sk_softmax._rows._targets import Targets
 
 
@@ -54,7 +55,12 @@ class Block:
     def sums_about(self, center, pairs):
         """Sums of the weighted rows less a center, (p,), and of their squares or pairs, float64."""
         X, s = self.dense(dtype=np.float64) - center, self.weights
-        return s @ X, X.T @ (X * s[:, np.newaxis]) if pairs else s @ np.square(X, out=X)
+        if not pairs:
+            return s @ X, s @ np.square(X, out=X)
+        p = len(center)
+        second = np.zeros((1, p, p))
+        add_weighted_grams(second, s[np.newaxis], X.T)
+        return s @ X, second[0]
 
     def squares_times(self, weights, center):
         """The product of ``(X - center)^2``, centred as by `centered`, with some weights, (m,)."""
