@@ -147,10 +147,13 @@ class Preconditioning:
 
         An epoch of steps of `step_size` gets ``n / (m L + R)`` far. Smaller batches cost more
         steps and get hardly further, larger ones less far, but 256 steps are enough for an
-        epoch. Fewer than 8 rows take as long as 8.
+        epoch. Fewer than 8 rows take as long as 8, and sparse rows that hold fewer values than there
+        are columns take as long as the step, which changes all columns.
         """
-        n = self._objective.n_samples
-        return int(min(max(min(max(self._noise / self._largest_curvature, n / 256), n / 32), 8), n))
+        rows = self._objective.rows
+        n, m = rows.n_samples, self._noise / self._largest_curvature
+        m = max(m, n / 256, rows.n_features * n / max(rows.n_stored, 1))
+        return int(min(max(min(m, n / 32), 8), n))
 
     def _at_start(self):
         """`SecondMoments` where coefficients are zero and intercepts those of the frequencies."""

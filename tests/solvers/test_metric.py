@@ -140,6 +140,17 @@ def test_batches_have_the_size_that_is_documented(make_objective, n):
         assert preconditioning.step_size(size) == pytest.approx(0.5, abs=0.03)
 
 
+def test_sparse_batches_hold_as_many_values_as_a_step_changes(make_objective):
+    """A step changes all columns; so few values a row ask for more rows than the noise does."""
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((20_000, 1500), density=4 / 1500, format="csr", rng=rng)
+    y = rng.integers(0, 3, 20_000)
+    size = Preconditioning(make_objective(X, y)).batch_size()
+    assert size == pytest.approx(1500 / 4, abs=2)
+    few = make_objective(X[:5000], y[:5000])
+    assert Preconditioning(few).batch_size() == 5000 // 32
+
+
 def test_it_survives_pickling(make_objective):
     objective = make_objective(*make_problem(0))
     metric = Preconditioning(objective).metric(EXACT)
