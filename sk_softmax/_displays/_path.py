@@ -148,7 +148,8 @@ class PathDisplay:
     def _write_names(self, ends):
         """Names to the right of the lines, moved apart where they would overlap."""
         low, high = self.ax_.get_ylim()
-        step, below = 0.045 * (high - low), -np.inf
+        lines = self.ax_.bbox.height * 72 / self.figure_.dpi / 11  # of text, in the axes
+        step, below = (high - low) / lines, -np.inf
         for value, name, colour in sorted(ends):
             below = max(value, below + step)
             self.ax_.annotate(
