@@ -93,8 +93,9 @@ def summary(
 
     References
     ----------
-    .. [1] A. Agresti, "Categorical Data Analysis", 3rd edition, 2013, section 8.1.
-    .. [2] H. White, "Maximum Likelihood Estimation of Misspecified Models", Econometrica 50, 1982.
+    .. [1] Alan Agresti, "Categorical Data Analysis", 3rd edition, 2013, section 8.1.
+    .. [2] Halbert White, "Maximum Likelihood Estimation of Misspecified Models", Econometrica 50,
+           1982.
 
     Examples
     --------
@@ -182,7 +183,7 @@ def average_marginal_effects(
 
     References
     ----------
-    .. [1] W. H. Greene, "Econometric Analysis", 7th edition, 2012, sections 17.3 and 18.2.
+    .. [1] William H. Greene, "Econometric Analysis", 7th edition, 2012, sections 17.3 and 18.2.
 
     Examples
     --------
