@@ -1,6 +1,8 @@
 """Sphinx configuration. The build needs no network."""
 
 import os
+import re
+from pathlib import Path
 
 import sk_softmax
 
@@ -83,3 +85,19 @@ if os.environ.get("READTHEDOCS"):
     }
     html_theme_options["check_switcher"] = False
     html_theme_options["navbar_end"] = ["version-switcher", "theme-switcher", "navbar-icon-links"]
+
+
+def defining_module(app, modname, attribute):
+    """The private module of a public name, whose `__module__` is that of the package."""
+    name, package = attribute.partition(".")[0], Path(sk_softmax.__file__).parent
+    definition = re.compile(rf"^(class|def) {name}\b", re.M)
+    if modname == "sk_softmax":
+        for path in sorted(package.rglob("*.py")):
+            if definition.search(path.read_text(encoding="utf-8")):
+                return ".".join(path.relative_to(package.parent).with_suffix("").parts)
+    return None
+
+
+def setup(app):
+    """Have [source] links of all that the reference lists."""
+    app.connect("viewcode-follow-imported", defining_module)
