@@ -31,7 +31,7 @@ def main():
     n_columns = min(3, len(chosen))
     n_rows = math.ceil(len(chosen) / n_columns)
     figure, panels = plt.subplots(
-        n_rows, n_columns, squeeze=False, figsize=(4.2 * n_columns + 3, 3.8 * n_rows),
+        n_rows, n_columns, squeeze=False, figsize=(3.2 * n_columns, 3.4 * n_rows + 0.6),
         layout="constrained",
     )  # fmt: skip
     for panel in panels.flat[len(chosen) :]:
@@ -43,7 +43,7 @@ def main():
     names = [name for name in STYLES if any(name in result["ladders"] for result in chosen)]
     figure.legend(
         handles=[*(Line2D([], [], label=name, **STYLES[name]) for name in names), _RING],
-        loc="outside right center", frameon=False,
+        loc="outside lower center", ncols=n_columns, frameon=False,
     )  # fmt: skip
     figure.savefig(options.output or options.json.with_suffix(".png"), dpi=150)
 
