@@ -38,6 +38,7 @@ copybutton_prompt_is_regexp = True
 copybutton_exclude = ".linenos, .gp, .go"
 
 plot_include_source = True
+plot_formats = ["png"]
 plot_html_show_formats = plot_html_show_source_link = False
 
 # Links into other projects' documentation, by inventories that make_inventories.py writes.

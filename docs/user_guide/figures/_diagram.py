@@ -12,10 +12,9 @@ def box(axes, x, y, width, height, title, text):
         FancyBboxPatch((x, y), width, height, boxstyle=outline, fc="#EAF3F9", ec=BLUE, lw=1.2)
     )
     middle, centre = x + width / 2, y + height / 2
-    lines = text.count("\n") + 1
-    top = centre + 0.09 * lines
-    axes.text(middle, top, title, ha="center", va="center", weight="bold")
-    axes.text(middle, top - 0.13, text, ha="center", va="top", fontsize=9, linespacing=1.35)
+    top = centre + 0.1 * (text.count("\n") + 1)
+    axes.text(middle, top, title, ha="center", va="center", weight="bold", fontsize=11)
+    axes.text(middle, top - 0.15, text, ha="center", va="top", fontsize=10, linespacing=1.3)
 
 
 def arrow(axes, start, end, text, colour):
@@ -23,4 +22,4 @@ def arrow(axes, start, end, text, colour):
     style = {"arrowstyle": "-|>", "color": colour, "lw": 1.6, "mutation_scale": 14}
     axes.annotate("", end, start, arrowprops=style)
     middle = (start[0] + end[0]) / 2
-    axes.text(middle, start[1] + 0.05, text, ha="center", va="bottom", fontsize=9, color=colour)
+    axes.text(middle, start[1] + 0.05, text, ha="center", va="bottom", fontsize=10, color=colour)

@@ -3,10 +3,10 @@
 import matplotlib.pyplot as plt
 from _diagram import BLUE, RED, arrow, box
 
-figure, axes = plt.subplots(figsize=(8, 1.9), layout="constrained")
-axes.set(xlim=(0, 8), ylim=(0, 1.9))
+figure, axes = plt.subplots(figsize=(6, 1.7), layout="constrained")
+axes.set(xlim=(0, 6), ylim=(0, 1.7))
 axes.axis("off")
-box(axes, 0.05, 0.05, 2.4, 1.8, "CPU", "L-BFGS,\nfactors of matrices\nof p x p numbers")
-box(axes, 5.5, 0.05, 2.4, 1.8, "GPU", "X, targets, weights,\nlogits, residuals,\nproducts with X")
-arrow(axes, (2.5, 1.3), (5.45, 1.3), "in each pass: coefficients", BLUE)
-arrow(axes, (5.45, 0.5), (2.5, 0.5), "in each pass: loss, gradient", RED)
+box(axes, 0.05, 0.05, 1.8, 1.6, "CPU", "L-BFGS,\nfactors of matrices\nof p x p numbers")
+box(axes, 4.15, 0.05, 1.8, 1.6, "GPU", "X, targets, weights,\nlogits, residuals,\nproducts with X")
+arrow(axes, (1.95, 1.05), (4.05, 1.05), "coefficients", BLUE)
+arrow(axes, (4.05, 0.45), (1.95, 0.45), "loss, gradient", RED)

@@ -5,13 +5,16 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-results = json.loads(Path("../../benchmarks/crossover.json").read_text(encoding="utf-8"))["results"]
+# Sphinx runs this in its folder, without a name.
+docs = Path(globals().get("__file__", "choosing.py")).resolve().parents[2]
+record = json.loads((docs / "benchmarks/crossover.json").read_text(encoding="utf-8"))
+
 figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
 for solver, colour in {"lbfgs": "#0072B2", "sgd": "#D55E00"}.items():
     for kind, style in {"table": "o-", "images": "s--"}.items():
         points = [
             (result["products"], row["seconds"])
-            for result in results
+            for result in record["results"]
             if result["data"].startswith(kind)
             for row in result["rows"]
             if row["solver"] == solver and row["e"] == 0.01

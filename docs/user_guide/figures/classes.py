@@ -19,9 +19,9 @@ models = {
 }
 
 figure, panels = plt.subplots(
-    1, 4, figsize=(9, 2.6), sharex=True, sharey=True, layout="constrained"
+    2, 2, figsize=(6.4, 4.2), sharex=True, sharey=True, layout="constrained"
 )
-for panel, (title, (model, rows)) in zip(panels, models.items(), strict=True):
+for panel, (title, (model, rows)) in zip(panels.flat, models.items(), strict=True):
     model.fit(X[rows], y[rows])
     shares = dict(zip(model.classes_, model.predict_proba(X).mean(axis=0), strict=True))
     places = [names.index(name) for name in shares]
@@ -32,4 +32,5 @@ for panel, (title, (model, rows)) in zip(panels, models.items(), strict=True):
     panel.set_title(title, fontsize=10)
     panel.set(xticks=range(3), xticklabels=names, ylim=(0, 0.75))
     panel.spines[["top", "right"]].set_visible(False)
-panels[0].set_ylabel("mean probability")
+for panel in panels[:, 0]:
+    panel.set_ylabel("mean probability")
