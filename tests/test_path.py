@@ -1,5 +1,7 @@
 """Models along C, and their display."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from reference import make_problem
@@ -139,6 +141,19 @@ def test_the_display_of_a_path():
         PathDisplay.from_path(path, of_class=7)
     with pytest.raises(ValueError, match="feature_names"):
         PathDisplay.from_path(path, feature_names=["a"])
+
+
+def test_names_at_the_ends_of_lines_do_not_overlap_on_small_axes():
+    plt = pytest.importorskip("matplotlib.pyplot")
+    X, y = load_wine(return_X_y=True)
+    path = softmax_path(lasso(), (X - X.mean(axis=0)) / X.std(axis=0), y, Cs=10)
+    figure, ax = plt.subplots(figsize=(4, 2.5))
+    PathDisplay.from_path(path, of_class=1, ax=ax)
+    figure.canvas.draw()
+    boxes = sorted((text.get_window_extent() for text in ax.texts), key=lambda box: box.y0)
+    assert len(boxes) > 5
+    assert all(low.y1 <= high.y0 + 1 for low, high in pairwise(boxes))
+    plt.close(figure)
 
 
 def test_wide_rows_share_their_rotation():
