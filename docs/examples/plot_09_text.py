@@ -21,7 +21,7 @@ index of packages.
 # The lines
 # ---------
 # Subpackages and sections with fewer than 30 lines are left out, and so are repeated lines: the
-# same line in the training and in the test part would be a gift.
+# test would be too easy with the same line in both parts.
 
 import argparse
 import csv
