@@ -12,7 +12,6 @@ class DenseRows(InMemoryRows):
     """Rows of an ndarray of any real type and strides, or of a memory map."""
 
     are_centred = True
-    is_sparse = False
     precisions = (np.float32, np.float64)
     slices_are_views = True
 
@@ -24,6 +23,10 @@ class DenseRows(InMemoryRows):
     def _value_work(self):
         """Reading X and thin products are as slow as 40 multiplications of square ones a value."""
         return 40 + 2 * self.n_classes
+
+    def held_columns(self):
+        """Mask (p,) of the columns of which a value is stored: all."""
+        return np.ones(self.n_features, dtype=bool)
 
     def by_rows(self):
         """The rows with their values side by side in memory, for random access.

@@ -13,7 +13,6 @@ class SparseRows(InMemoryRows):
     """Rows of a CSR matrix without duplicates, float32 or float64."""
 
     are_centred = False
-    is_sparse = True
     slices_are_views = False
 
     @property
@@ -29,6 +28,12 @@ class SparseRows(InMemoryRows):
     def _value_work(self):
         """Sparse products are as slow as 50 multiplications of square ones for each of theirs."""
         return 50 * self.n_classes
+
+    def held_columns(self):
+        """Mask (p,) of the columns of which a value is stored."""
+        held = np.zeros(self.n_features, dtype=bool)
+        held[self.X.indices] = True
+        return held
 
     def by_rows(self):
         """The rows themselves: their values are side by side."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from scipy import sparse
 
 from sk_softmax._objective import NOT_FINITE, TOO_SMALL, OutOfRangeError
 
@@ -150,12 +149,6 @@ def affords_pairs(objective):
     """Whether all pairs of columns may be summed, by the shape of the rows alone."""
     K, p = objective.n_classes, objective.n_features
     return p <= _AFFORDABLE * (40 + 2 * K)
-
-
-def on_columns(X, columns):
-    """A CSR matrix with some of its columns, sorted, that hold all that is stored."""
-    indices = np.searchsorted(columns, X.indices).astype(X.indices.dtype)
-    return sparse.csr_array((X.data, indices, X.indptr), shape=(X.shape[0], len(columns)))
 
 
 def _sums_of_all(objective, pairs):

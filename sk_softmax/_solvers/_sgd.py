@@ -18,7 +18,6 @@ from sk_softmax._solvers._descent import (
 )
 from sk_softmax._solvers._gradient_table import GradientTable
 from sk_softmax._solvers._metric import Preconditioning
-from sk_softmax._solvers._moments import on_columns
 from sk_softmax._solvers._remainder import checked, loss_at, null_loss, result_of
 from sk_softmax._solvers._schedules import SCHEDULES, Progress
 from sk_softmax._solvers._state import SGDState, Stream
@@ -90,10 +89,9 @@ class SGD:
 
     def minimize(self, objective, theta, on_iteration):
         """Run epochs until the loss stops improving, diverges, or `max_iter` is reached."""
-        if objective.rows.is_sparse:
-            held = np.unique(objective.rows.X.indices)
-            if len(held) < objective.n_features:
-                return self._minimize_held(held, objective, theta, on_iteration)
+        held = objective.rows.held_columns()
+        if not held.all():
+            return self._minimize_held(np.flatnonzero(held), objective, theta, on_iteration)
         run = self._prepare(objective, theta)
         run.on_batches = on_iteration
         n_iter, waited, reason = 0, 0, StopReason.MAX_ITER
@@ -132,7 +130,7 @@ class SGD:
             get_theta = state.get_theta
             return on_iteration(replace(state, get_theta=lambda: widened(get_theta())))
 
-        narrow = objective.on(objective.rows.with_columns(on_columns(objective.rows.X, columns)))
+        narrow = objective.on(objective.rows.select(columns))
         result = self.minimize(narrow, start[:, places].ravel(), on_wide_iteration)
         return replace(result, theta=widened(result.theta))
 

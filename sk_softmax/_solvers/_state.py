@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from sk_softmax._solvers._metric import Metric
-from sk_softmax._solvers._moments import RunningMoments, affords_pairs, on_columns
+from sk_softmax._solvers._moments import RunningMoments, affords_pairs
 
 # Of streams that did not note it.
 UNKNOWN_SEED = "unknown"
@@ -75,11 +75,11 @@ class Stream:
         weight, columns, running = data.total_weight, None, None
         is_wide_and_sparse = not (rows.are_centred or affords_pairs(objective))
         if is_wide_and_sparse and rows.random_access:
-            columns = np.unique(rows.X.indices)
-            objective = objective.on(rows.with_columns(on_columns(rows.X, columns)))
+            columns = np.flatnonzero(rows.held_columns())
         if rows.random_access or not is_wide_and_sparse:
             with suppress(FloatingPointError):  # no step could be derived from them
                 running = RunningMoments.of(objective, weight, pairs=affords_pairs(objective))
+                running = running if columns is None else running.of_columns(columns)
         class_weight = np.zeros(len(data.classes))
         class_weight[data.weighted] = weight * rows.class_weight
         if running is not None:

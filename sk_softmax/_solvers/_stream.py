@@ -38,7 +38,7 @@ from sk_softmax._solvers._descent import (
     rows_per_batch,
 )
 from sk_softmax._solvers._metric import Preconditioning
-from sk_softmax._solvers._moments import RunningMoments, affords_pairs, on_columns
+from sk_softmax._solvers._moments import RunningMoments, affords_pairs
 from sk_softmax._solvers._remainder import checked
 from sk_softmax._solvers._schedules import SCHEDULES, Progress
 from sk_softmax._solvers._state import UNKNOWN_SEED, SGDState, Stream
@@ -153,10 +153,10 @@ def go_on(options, objective, weight, model, stream):
     objective = objective.on(objective.rows.by_rows())
     automatic = options.learning_rate == "auto"
     pairs = automatic and affords_pairs(objective)
-    columns = _columns(objective, model, stream) if objective.rows.is_sparse and not pairs else None
+    columns = None if pairs else _columns(objective, model, stream)
     stream = stream.on(columns, objective.n_features)
     if columns is not None:
-        objective = objective.on(objective.rows.with_columns(on_columns(objective.rows.X, columns)))
+        objective = objective.on(objective.rows.select(columns))
     running = stream.running
     with checked():
         if automatic:
@@ -181,13 +181,9 @@ class _Pass:
     def __init__(self, options, objective, weight, running, fitted, seen, noise):
         self._options, self._whole = options, objective
         self._automatic = options.learning_rate == "auto"
-        self._places = slice(None)
-        if objective.rows.is_sparse and not (self._automatic and running.scatter is not None):
-            self._places = self._held_columns(running)
+        self._places = self._held_columns(running)
         if not isinstance(self._places, slice):
-            objective = objective.on(
-                objective.rows.with_columns(on_columns(objective.rows.X, self._places))
-            )
+            objective = objective.on(objective.rows.select(self._places))
         working = objective.astype(objective.rows.float_dtype)
         self._preconditioning = None
         if self._automatic:
@@ -212,15 +208,13 @@ class _Pass:
         return rows_per_batch(self._options, self._working, self._preconditioning)
 
     def _held_columns(self, running):
-        """Places of the columns to compute with; with momentum those of all coefficients."""
-        objective = self._whole
-        held = np.zeros(objective.n_features, dtype=bool)
-        held[objective.rows.X.indices] = True
-        if self._automatic and objective.fit_intercept:
-            held |= running.is_offset
-        if self._options.momentum or held.all():
+        """Places of the columns to compute with; all with momentum or a full metric."""
+        if self._options.momentum or (self._automatic and running.scatter is not None):
             return slice(None)
-        return np.flatnonzero(held)
+        held = self._whole.rows.held_columns()
+        if self._automatic and self._whole.fit_intercept:
+            held |= running.is_offset
+        return slice(None) if held.all() else np.flatnonzero(held)
 
     def run(self, state):
         """The mean of the batch losses, and the state after it, or None if it diverged.
@@ -332,11 +326,10 @@ def _columns(objective, model, stream):
     """All columns that are or may be other than zero, sorted; None if that is each of them."""
     if stream.columns is None and stream.state is not None:
         return None
-    known = model.nonzero_columns()
-    known[objective.rows.X.indices] = True
+    known = model.nonzero_columns() | objective.rows.held_columns()
     if stream.columns is not None:
         known[stream.columns] = True
-    return np.flatnonzero(known)
+    return None if known.all() else np.flatnonzero(known)
 
 
 def _continued(options, model, columns, stream):
