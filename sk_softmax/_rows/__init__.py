@@ -19,7 +19,7 @@ from sk_softmax._rows._distributed import DistributedRows
 from sk_softmax._rows._products import add_weighted_grams, slices
 from sk_softmax._rows._sparse import SparseRows
 from sk_softmax._rows._statistics import ColumnStatistics, row_weights, varies
-from sk_softmax._rows._storage import canonical, joined, n_bytes, root_mean_squares
+from sk_softmax._rows._storage import canonical, dense, joined, n_bytes, root_mean_squares
 from sk_softmax._rows._targets import Targets
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "add_weighted_grams",
     "as_rows",
     "canonical",
+    "dense",
     "joined",
     "largest",
     "n_bytes",

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from sk_softmax._rows._products import add_weighted_grams
+from sk_softmax._rows._storage import dense
 from sk_softmax._rows._targets import Targets
 
 
@@ -72,7 +73,7 @@ class Block:
             return self.kept_columns
         m, p = self.X.shape
         columns = np.ones((p + 1, m), dtype=dtype)
-        columns[:p] = (self.X.toarray() if sparse.issparse(self.X) else self.X).T
+        columns[:p] = dense(self.X).T
         columns[:p] -= center[:, np.newaxis]
         columns[:p] *= scale[:, np.newaxis]
         return columns
@@ -103,17 +104,12 @@ class Block:
 
     def dense(self, rows=slice(None), dtype=None):
         """Values of some rows, an array in `dtype` or another one."""
-        X = self.X[rows]
-        X = X.toarray() if sparse.issparse(X) else X
-        return X.astype(dtype or self.dtype, copy=False)
+        return dense(self.X[rows]).astype(dtype or self.dtype, copy=False)
 
     def extent(self, columns):
         """The least and the largest value of some columns, in `dtype`."""
         values = self.X[:, columns].astype(self.dtype)
-        least, largest = values.min(axis=0), values.max(axis=0)
-        if sparse.issparse(values):
-            return least.toarray().ravel(), largest.toarray().ravel()
-        return least, largest
+        return tuple(dense(extreme(axis=0)).ravel() for extreme in (values.min, values.max))
 
 
 def squares(X):

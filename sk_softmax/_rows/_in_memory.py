@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
-from scipy import sparse
 
 from sk_softmax._rows._base import CALL_WORK, add_in_place, combined
 from sk_softmax._rows._block import Block, squares
@@ -17,7 +16,7 @@ from sk_softmax._rows._products import (
     times_transposed,
 )
 from sk_softmax._rows._sampling import drawn_grams
-from sk_softmax._rows._storage import rows_view
+from sk_softmax._rows._storage import dense, rows_view
 from sk_softmax._two_classes import counterpart_of, difference, for_both
 
 _MAX_PARTS = 64
@@ -159,8 +158,7 @@ class InMemoryRows:
 
     def dense(self, rows):
         """The values of some rows, an array in `dtype`."""
-        X = self.X[rows]
-        return (X.toarray() if sparse.issparse(X) else X).astype(self.dtype, copy=False)
+        return dense(self.X[rows]).astype(self.dtype, copy=False)
 
     def gram_of(self, rows, roots, mean):
         """``sum_i (r_i (x_i - mean)) (r_i (x_i - mean))'`` over some rows, (p, p)."""

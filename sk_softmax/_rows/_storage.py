@@ -16,6 +16,11 @@ def rows_view(X, rows):
     return block
 
 
+def dense(X):
+    """The values of an array or a sparse matrix, an array."""
+    return X.toarray() if sparse.issparse(X) else X
+
+
 def canonical(X):
     """X without duplicates among stored values."""
     if not sparse.issparse(X):
@@ -49,7 +54,7 @@ def n_bytes(*arrays):
 def root_mean_squares(X):
     """Root mean square of each column, and 1 for a column of zeros."""
     largest = abs(X).max(axis=0)
-    largest = largest.toarray().ravel() if sparse.issparse(X) else largest
+    largest = dense(largest).ravel()
     largest = np.where(largest > 0, largest, 1.0)  # in these units squares do not overflow
     unit = X.multiply(1 / largest).tocsr() if sparse.issparse(X) else X / largest
     squares = unit.power(2) if sparse.issparse(X) else np.square(unit)
