@@ -4,7 +4,7 @@ import importlib
 
 import numpy as np
 
-from sk_softmax._prediction import dense_coef
+from sk_softmax._rows import dense
 from sk_softmax._unwrap import names_of_columns, unwrap
 
 
@@ -54,7 +54,7 @@ def coefficient_frame(estimator, *, library="pandas"):
     if library not in ("pandas", "polars"):
         raise ValueError(f'library must be "pandas" or "polars", got {library!r}.')
     model, steps = unwrap(estimator)
-    coef = np.asarray(dense_coef(model))
+    coef = np.asarray(dense(model.coef_))
     names = names_of_columns(model, steps)
     terms = [f"x{j}" for j in range(coef.shape[1])] if names is None else [str(n) for n in names]
     table = coef.T

@@ -9,6 +9,7 @@ from sk_softmax._coefficient_summary import CoefficientSummary, MarginalEffects
 from sk_softmax._covariance import FarFromMinimum, SingularHessian, average_effects, estimates
 from sk_softmax._formulation import make_objective, theta_of
 from sk_softmax._offsets import check_offset_like
+from sk_softmax._rows import dense
 from sk_softmax._softmax_regression import SoftmaxRegression
 from sk_softmax._threads import RowThreads
 from sk_softmax._training_data import check_summary_data
@@ -263,7 +264,7 @@ def _check_likelihood(model):
             "with l1_ratio=0, or C=np.inf on other rows with the features selected."
         )
     if model.bounds is not None:
-        coef, (lower, upper) = copy.copy(model).densify().coef_, model.bounds
+        coef, (lower, upper) = dense(model.coef_), model.bounds
         if ((coef <= lower) | (coef >= upper)).any():
             raise ValueError(
                 "A coefficient is at one of its bounds, where estimates have no normal "
@@ -313,10 +314,11 @@ def _null_loss(data, shares):
 def _slack(model, total):
     """Squared standard errors that a model fitted to these data may be from the minimum.
 
-    Where `tol` was met twice the gap that it allows, with room for coefficients in float32; more
-    would be other data. Of other models, those that one standard error takes to the minimum.
+    Where a gap within `tol` was proved twice what that allows, with room for coefficients in
+    float32; more would be other data. Of other models, those that one standard error takes to the
+    minimum.
     """
-    if model.solver_ == "lbfgs" and model.converged_:
+    if model.converged_ and getattr(model, "gap_", np.inf) < np.inf:
         return max(1e-2, 4 * total * (model.tol or 0.0) * abs(model.loss_))
     return 1.0
 

@@ -6,6 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sk_softmax._array_api import handed_back, state_in_numpy
 from sk_softmax._offsets import centred_scores, check_offset, check_offset_like
+from sk_softmax._rows import dense
 from sk_softmax._softmax import log_softmax, softmax
 from sk_softmax._validation import check_data
 
@@ -122,7 +123,7 @@ class SoftmaxPredictionMixin:
             If the estimator has not been fitted.
         """
         check_is_fitted(self)
-        self.coef_ = dense_coef(self)
+        self.coef_ = dense(self.coef_)
         return self
 
     def __sklearn_is_fitted__(self):
@@ -142,8 +143,7 @@ class SoftmaxPredictionMixin:
         if offset is not None:
             b = b + centred_scores(check_offset(offset, X, self.classes_)).astype(b.dtype)
         with np.errstate(over="ignore", invalid="ignore"):
-            products = X @ W.T
-            scores = (products.toarray() if sparse.issparse(products) else products) + b
+            scores = dense(X @ W.T) + b
         largest = np.finfo(scores.dtype).max / 4  # differences overflow too
         if scores.max() <= largest and scores.min() >= -largest:
             return scores
@@ -153,14 +153,9 @@ class SoftmaxPredictionMixin:
         return scores
 
 
-def dense_coef(model):
-    """`coef_` of a model, dense also after `sparsify`."""
-    return model.coef_.toarray() if sparse.issparse(model.coef_) else model.coef_
-
-
 def _overflowing_scores(X, W, b):
     """The scores of rows where these exceed the range of floats, less the largest of each row."""
-    X, W = (A.toarray() if sparse.issparse(A) else A for A in (X, W))
+    X, W = dense(X), dense(W)
     size_W = max(np.abs(W).max(), 1)
     size_X = np.maximum(np.abs(X).max(axis=1, keepdims=True), 1)
     Z = (X / size_X) @ (W / size_W).T + b / size_X / size_W

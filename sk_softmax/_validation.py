@@ -8,6 +8,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from sk_softmax._array_api import received_with
 from sk_softmax._device_array import DeviceArray
+from sk_softmax._rows import dense
 
 _FLOATS = (np.float64, np.float32)
 
@@ -81,6 +82,12 @@ def check_targets(X, y, sample_weight, classes):
     if sample_weight is not None:
         sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
     return targets, sample_weight
+
+
+def selected_rows(X, indices):
+    """Some rows of an array, a sparse matrix or a data frame, as an array."""
+    X = X.tocsr() if sparse.issparse(X) else np.asarray(X)
+    return dense(X[indices])
 
 
 def is_soft(y):

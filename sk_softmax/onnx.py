@@ -6,7 +6,7 @@ model it makes ``softmax([-z, z])``, which is the sigmoid of 2 z.
 
 import numpy as np
 
-from sk_softmax._prediction import dense_coef
+from sk_softmax._rows import dense
 from sk_softmax._softmax_regression import SoftmaxRegression
 
 
@@ -83,7 +83,7 @@ def _convert(scope, operator, container):
         return result
 
     raw_scores = container.get_options(model, {"raw_scores": False})["raw_scores"]
-    W, b = dense_coef(model).astype(np.float64), model.intercept_.astype(np.float64)
+    W, b = dense(model.coef_).astype(np.float64), model.intercept_.astype(np.float64)
     if len(W) == 1:
         # The softmax of these two is the sigmoid.
         W, b = (np.concatenate([-a, a]) / (1 if raw_scores else 2) for a in (W, b))

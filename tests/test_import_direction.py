@@ -59,7 +59,7 @@ ALLOWED = {
     "_training_data": {"_classes", "_offsets", "_rows", "_validation"},
     "_hints": set(),
     "_scorers": {"_device_array", "_validation"},
-    "_prediction": {"_array_api", "_offsets", "_softmax", "_validation"},
+    "_prediction": {"_array_api", "_offsets", "_rows", "_softmax", "_validation"},
     "_regularisation": {"_penalty"},
     "_formulation": {"_objective", "_regularisation"},
     "_gradient_check": {"_formulation", "_objective", "_rows", "_threads", "_training_data"},
@@ -97,7 +97,7 @@ ALLOWED = {
         "_training_data",
         "_validation",
     },
-    "onnx": {"_prediction", "_softmax_regression"},
+    "onnx": {"_rows", "_softmax_regression"},
     "_path": {
         "_fit",
         "_formulation",
@@ -141,7 +141,7 @@ ALLOWED = {
         "_softmax_regression",
     },
     "_unwrap": {"_array_api"},
-    "_coefficient_frame": {"_prediction", "_unwrap"},
+    "_coefficient_frame": {"_rows", "_unwrap"},
     "_covariance": {"_curvature", "_hessian", "_rows", "_softmax"},
     "_summary_table": set(),
     "_coefficient_summary": {"_summary_table"},
@@ -151,12 +151,20 @@ ALLOWED = {
         "_covariance",
         "_formulation",
         "_offsets",
+        "_rows",
         "_softmax_regression",
         "_threads",
         "_training_data",
         "_unwrap",
     },
-    "_displays": {"_displays", "_inference", "_softmax_regression_cv", "_unwrap"},
+    "_displays": {
+        "_displays",
+        "_inference",
+        "_rows",
+        "_softmax_regression_cv",
+        "_unwrap",
+        "_validation",
+    },
     "__init__": {
         "_coefficient_frame",
         "_coefficient_summary",
@@ -238,16 +246,8 @@ def test_rooms_cannot_know_each_other_in_a_circle():
     assert {path.relative_to(ROOT).with_suffix("").parts[0] for path in FILES} == set(ALLOWED)
 
 
-# Who asks how data are stored: rows, and what gets them from users or hands them back. SGD does, to
-# leave out columns that no row holds.
-ASKS = {
-    "_rows",
-    "_validation",
-    "_prediction",
-    "_displays",
-    "_solvers/_sgd",
-    "_solvers/_stream",
-}
+# Who asks how data are stored: rows, and what gets them from users.
+ASKS = {"_rows", "_validation"}
 STORAGE = {"issparse", "is_sparse", "strides", "memmap", "toarray", "c_contiguous", "nnz"}
 
 
@@ -286,8 +286,8 @@ def test_kinds_are_named_in_one_place(path):
     assert not {kind.name for kind in KINDS} & set(compared_strings(path))
 
 
-# Who tells solvers apart by name: what chooses one; and inference, by what each proves of its end.
-NAMES_SOLVERS = {"_solver_choice", "_inference"}
+# Who tells solvers apart by name: what chooses one.
+NAMES_SOLVERS = {"_solver_choice"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

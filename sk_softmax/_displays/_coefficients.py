@@ -1,9 +1,9 @@
 """Coefficients as images, as a table of colours, or as bars."""
 
 import numpy as np
-from scipy import sparse
 
 from sk_softmax._displays._common import check_image_shape, import_pyplot, make_axes
+from sk_softmax._rows import dense
 from sk_softmax._unwrap import names_of_columns, unwrap
 
 
@@ -138,8 +138,7 @@ class CoefficientDisplay:
             The display.
         """
         plt = import_pyplot(self)
-        coef = self.coef.toarray() if sparse.issparse(self.coef) else self.coef
-        coef = np.asarray(coef, dtype=float)
+        coef = np.asarray(dense(self.coef), dtype=float)
         if self.scale is not None:
             coef = coef * self._checked_scale(coef.shape[1])
         if kind is None:
@@ -273,12 +272,9 @@ class CoefficientDisplay:
 
 def _standard_deviations(X):
     """Those of the columns of rows."""
-    if not sparse.issparse(X):
-        return np.asarray(X, dtype=float).std(axis=0)
-    X = sparse.csr_array(X, dtype=float)
-    mean = np.asarray(X.mean(axis=0)).ravel()
-    squares = np.asarray(X.power(2).mean(axis=0)).ravel()
-    return np.sqrt(np.maximum(squares - mean**2, 0))
+    from sklearn.preprocessing import StandardScaler  # takes long to import
+
+    return np.sqrt(StandardScaler(with_mean=False).fit(X).var_)
 
 
 def _left_out(n_shown, n_features):

@@ -1,9 +1,9 @@
 """Rows with their true and predicted labels."""
 
 import numpy as np
-from scipy import sparse
 
 from sk_softmax._displays._common import COLOURS, check_image_shape, import_pyplot, make_axes
+from sk_softmax._validation import selected_rows
 
 _RIGHT, _WRONG = COLOURS[0], COLOURS[1]
 _FRAME = {"fill": False, "edgecolor": _WRONG, "linewidth": 2}
@@ -217,12 +217,11 @@ class PredictionDisplay:
         """Images with captions, blue where the prediction is right."""
         if self.X is None:
             raise ValueError("image_shape needs X, the pixels of the images.")
-        X = self.X.tocsr() if sparse.issparse(self.X) else np.asarray(self.X)
-        check_image_shape(image_shape, X.shape[1])
+        images = selected_rows(self.X, self.indices_)
+        check_image_shape(image_shape, images.shape[1])
         axes = make_axes(plt, ax, len(self.indices_), 5, (1.6, 2.0))
-        for panel, i in zip(axes, self.indices_, strict=True):
-            row = X[[i]].toarray() if sparse.issparse(X) else X[i]
-            self.images_.append(panel.imshow(np.reshape(row, image_shape), cmap=cmap))
+        for panel, i, image in zip(axes, self.indices_, images, strict=True):
+            self.images_.append(panel.imshow(image.reshape(image_shape), cmap=cmap))
             colour = _RIGHT if self.y_pred[i] == self.y_true[i] else _WRONG
             percent = f"{100 * self.probabilities[i].max():.0f}%"
             panel.set_title(
