@@ -47,7 +47,7 @@ _BRACKET = 3.0
 _FORCING = 1e-2
 # The minimum is bounded once the model says that f is this many times `tol` above it.
 _NEAR = 10.0
-# Iterations in a row in which f may stay the same, as its rounding errors let it.
+# Iterations in a row in which f may be no less than ever before, as its rounding errors let it.
 _MAX_IDLE = 4
 # Lengths of a step that are tried.
 _MAX_TRIALS = 20
@@ -110,7 +110,7 @@ class _Run:
         self._n_iter = self._n_evaluations = 0
         self._bound, self._reason = -math.inf, None
         self._held = self._fixed()
-        self._n_idle, self._damping = 0, 0.0
+        self._least_value, self._n_idle, self._damping = math.inf, 0, 0.0
 
     def _fixed(self):
         """Mask of what stays: fixed coefficients, and those of one class that others move against.
@@ -212,7 +212,8 @@ class _Run:
         self._n_iter += 1
         if following.value < self._bound - 4 * _EPS * max(self._bound, 1.0):
             self._bound = -math.inf  # rounding errors were larger than they seemed
-        self._n_idle = 0 if following.value < point.value else self._n_idle + 1
+        self._n_idle = 0 if following.value < self._least_value else self._n_idle + 1
+        self._least_value = min(self._least_value, following.value)
         if self._is_small(following):
             self._reason = StopReason.TOL
         elif self._n_idle > _MAX_IDLE:

@@ -210,7 +210,7 @@ def test_without_tol_it_goes_as_far_as_floating_point_allows():
     model = SoftmaxRegression(l1_ratio=1, tol=None).fit(X, y)
     tight = SoftmaxRegression(l1_ratio=1, tol=TIGHT).fit(X, y)
     assert model.loss_ <= tight.loss_ * (1 + 1e-15)
-    assert model.n_iter_[0] < 100  # roundings say when, and those of BLAS differ
+    assert model.n_iter_[0] < 30
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
