@@ -357,11 +357,6 @@ def test_sgd_says_what_to_do_instead(parameters):
         DaskSoftmaxRegression(class_weight="balanced").partial_fit(X, y)
 
 
-def test_large_problems_are_not_left_to_sgd(monkeypatch):
-    monkeypatch.setattr("sk_softmax._solvers._LARGE_PROBLEM", 0)
-    assert DaskSoftmaxRegression().fit(cut(X), cut(y)).solver_ == "lbfgs"
-
-
 def test_predictions_check_their_columns():
     model = DaskSoftmaxRegression().fit(frame(named(X)), cut(y))
     with pytest.raises(ValueError, match="X has 3 features, but the model was fitted to 4"):

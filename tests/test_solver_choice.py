@@ -10,9 +10,9 @@ from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
-from sk_softmax import SoftmaxRegression, _solvers
+from sk_softmax import SoftmaxRegression
 from sk_softmax._penalty import Penalty
-from sk_softmax._solver_choice import asks_for_sgd, set_of_sgd
+from sk_softmax._solver_choice import asks_for_sgd, set_of_sgd, solver_of
 from sk_softmax._solvers import SOLVERS, choose_solver
 
 
@@ -50,24 +50,20 @@ def test_auto_takes_lbfgs_for_a_small_problem():
     np.testing.assert_array_equal(model.coef_, SoftmaxRegression("lbfgs").fit(X, y).coef_)
 
 
-def test_auto_takes_sgd_for_a_large_problem(monkeypatch):
-    X, y = make_problem(0)
-    monkeypatch.setattr(_solvers, "_LARGE_PROBLEM", X.size * 3 - 1)
-    parameters = {"tol": None, "max_iter": 2, "random_state": 0}
-    model = SoftmaxRegression(**parameters).fit(X, y)
-    assert model.solver_ == "sgd"
-    assert "learning_rate" in model.history_
-    expected = SoftmaxRegression("sgd", **parameters).fit(X, y)
-    np.testing.assert_array_equal(model.coef_, expected.coef_)
+def test_auto_takes_sgd_for_a_large_problem(make_objective):
+    """The smallest there is that does not take long: one column, and a class for each row."""
+    n = 100_001
+    objective = make_objective(np.ones((n, 1)), np.arange(n))
+    name, solver = solver_of(SoftmaxRegression(), objective)
+    assert name == "sgd"
+    assert isinstance(solver, SOLVERS["sgd"])
 
 
-def test_sparse_data_count_what_they_store(monkeypatch):
+def test_sparse_data_count_what_they_store(make_objective):
     X, y = make_problem(0)
     X = np.where(np.abs(X) < 1, 0, X)
-    monkeypatch.setattr(_solvers, "_LARGE_PROBLEM", np.count_nonzero(X) * 3)
-    parameters = {"tol": None, "max_iter": 2}
-    assert SoftmaxRegression(**parameters).fit(sparse.csr_array(X), y).solver_ == "lbfgs"
-    assert SoftmaxRegression(**parameters).fit(X, y).solver_ == "sgd"
+    assert make_objective(X, y).rows.n_stored == X.size
+    assert make_objective(sparse.csr_array(X), y).rows.n_stored == np.count_nonzero(X)
 
 
 def test_options_of_solvers_are_parameters_of_the_estimator():

@@ -2,24 +2,17 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from sk_softmax._rows import _products
 from sk_softmax._rows._products import times_rows, times_transposed
 
 
-@pytest.fixture
-def small_products(monkeypatch):
-    """Products of at most 2,000 multiplications, so that small ones are cut up too."""
-    monkeypatch.setattr(_products, "_SMALL_PRODUCT", 2000)
-    monkeypatch.setattr(_products, "_TILE", 4)
-
-
-@pytest.mark.usefixtures("small_products")
 @pytest.mark.parametrize("container", [np.asarray, np.asfortranarray, sparse.csr_array])
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-# Many tiles, a rest, a rest alone; columns too long for a tile; many features, for one row too.
+# Products of more than a million multiplications are cut into tiles of rows and of features, with a
+# rest or without, but not where columns are too long; smaller ones are whole, of one row too.
 @pytest.mark.parametrize(
-    ("K", "m", "p"), [(3, 120, 20), (3, 121, 35), (2, 3, 5), (3, 1, 8), (9, 9, 300), (3, 1, 300)]
+    ("K", "m", "p"),
+    [(4, 37_440, 20), (3, 40_001, 20), (9, 9, 30_000), (40, 800, 1000), (2, 3, 5), (3, 1, 300)],
 )
 def test_products_are_the_same_in_pieces(container, order, dtype, K, m, p):
     rng = np.random.default_rng(0)
