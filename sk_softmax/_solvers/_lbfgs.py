@@ -290,6 +290,8 @@ class _Run:
             return stage
         point = stage.point_along(step, expected)
         self._count_evaluations(stage)
+        if point is None and self._in_float32(stage):
+            return stage.continued_in(self._objective)
         if point is None:
             return self._stuck(stage) or self._refreshed(stage)
         self._n_stuck = 0
