@@ -15,6 +15,8 @@ from sk_softmax._solvers import StopReason, _lbfgs
 SEEDS = range(3)
 # The reported gap is to be within this factor of the true one near the minimum.
 GAP_FACTOR = 10
+# Rows of four columns that are so many numbers that a run begins in float32.
+FLOAT32_ROWS = 2**18
 
 
 def keep_going(state):
@@ -365,32 +367,28 @@ def test_a_class_that_became_improbable_for_its_own_row_does_not_end_the_run():
 
 @pytest.mark.parametrize("last", [1, 2])
 def test_the_result_of_a_stage_in_float32_is_evaluated_in_float64(
-    make_objective, make_solver, monkeypatch, last
+    make_objective, make_solver, last
 ):
-    monkeypatch.setattr("sk_softmax._solvers._lbfgs._FLOAT32_SIZE", 0)
-    X, y = make_problem(0, n=500)
+    X, y = make_problem(0, n=FLOAT32_ROWS)
     objective = make_objective(X, y, lam=0.2)
     solver = make_solver("lbfgs", tol=1e-12, max_iter=last)
     result = solver.minimize(objective, start(objective), keep_going)
-    expected = mean_objective(result.theta.reshape(objective.shape), X, y, np.ones(500), 0.2)
+    expected = mean_objective(result.theta.reshape(objective.shape), X, y, np.ones(len(y)), 0.2)
     assert result.value == pytest.approx(expected, rel=1e-13)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_where_float32_can_do_no_more_float64_goes_on(
-    well_conditioned, make_solver, minimum, monkeypatch, seed
-):
-    monkeypatch.setattr("sk_softmax._solvers._lbfgs._FLOAT32_SIZE", 0)
-    monkeypatch.setattr("sk_softmax._solvers._lbfgs._FLOAT32_GAP", 1e-20)  # never reached by it
-    objective = well_conditioned(seed)
-    result = make_solver("lbfgs", tol=1e-12).minimize(objective, start(objective), keep_going)
+@pytest.mark.parametrize("offset", [1e2, 1e4, 1e6])
+def test_where_float32_can_do_no_more_float64_goes_on(make_objective, make_solver, minimum, offset):
+    """Offsets of columns leave logits few digits in it, and do not change the minimum."""
+    X, y = make_problem(0, n=FLOAT32_ROWS)
+    objective, shifted = (make_objective(X + shift, y, lam=0.01) for shift in (0, offset))
+    result = make_solver("lbfgs", tol=1e-12).minimize(shifted, start(shifted), keep_going)
     assert result.converged
     assert result.value - minimum(objective).value <= GAP_FACTOR * 1e-12 * result.value
 
 
 def test_what_float32_reached_before_it_overflows_is_kept(monkeypatch):
     """The run goes on from there: no iteration is counted twice, and f keeps falling."""
-    monkeypatch.setattr(_lbfgs, "_FLOAT32_SIZE", 0)
     evaluations = []
     original = Objective.evaluate
 
@@ -402,8 +400,8 @@ def test_what_float32_reached_before_it_overflows_is_kept(monkeypatch):
         return original(self, theta)
 
     monkeypatch.setattr(Objective, "evaluate", evaluate)
-    X, y = make_problem(0, n=500, p=40, n_classes=6)
-    model = SoftmaxRegression("lbfgs", C=100).fit(X * 10.0 ** np.arange(-10, 10, 0.5), y)
+    X, y = make_problem(0, n=FLOAT32_ROWS // 8, p=32, n_classes=6)
+    model = SoftmaxRegression("lbfgs", C=100).fit(X * 10.0 ** np.arange(-8, 8, 0.5), y)
     assert len(evaluations) == 4
     assert model.converged_
     assert len(model.history_["loss"]) == model.n_iter_[0]
