@@ -15,9 +15,6 @@ from sk_softmax._shares import Share
 
 # Bytes up to which small partitions are joined. Larger ones are kept as they are.
 _JOINED_BYTES = 2**26
-# Share of a worker's memory that its rows may take to be asked by one task. Dask moves what exceeds
-# 60% to disk, from where a task for each part brings it back.
-_MEMORY_SHARE = 0.5
 # How much more than its share of all rows a worker may keep.
 _IMBALANCE = 1.1
 # Bytes of a question to all from which on workers hand it to each other.
@@ -46,14 +43,24 @@ class Here:
 
 
 class Cluster:
-    """The workers of a `distributed.Client`, with the methods of `Here`."""
+    """The workers of a `distributed.Client`, with the methods of `Here`.
 
-    def __init__(self, client):
+    Parameters
+    ----------
+    client : distributed.Client
+    memory_share : float
+        Share of a worker's memory that its rows may take to be asked by one task. Dask moves what
+        exceeds 60% to disk, from where a task for each part brings it back.
+    joined_bytes : int
+        As for `grouped`.
+    """
+
+    def __init__(self, client, *, memory_share=0.5, joined_bytes=_JOINED_BYTES):
         if client.asynchronous:
             raise ValueError(
                 "client is asynchronous; fit needs a client without asynchronous=True."
             )
-        self._client = client
+        self._client, self._memory_share, self._joined_bytes = client, memory_share, joined_bytes
 
     def compute(self, tasks):
         """Futures of the results of delayed tasks."""
@@ -86,9 +93,10 @@ class Cluster:
                 self._client.submit, workers=[address], allow_other_workers=True, pure=False
             )
             groups = [
-                submit(join, [partitions[i] for i in group]) for group in grouped(members, sizes)
+                submit(join, [partitions[i] for i in group])
+                for group in grouped(members, sizes, self._joined_bytes)
             ]
-            if sum(sizes[i] for i in members) <= _MEMORY_SHARE * memory:
+            if sum(sizes[i] for i in members) <= self._memory_share * memory:
                 found = [submit(Share, groups, n_jobs, cores)]
             else:
                 found = [submit(Share, [group], n_jobs, 1) for group in groups]
@@ -147,11 +155,11 @@ def assigned(sizes, homes, n_threads):
     return {address: sorted(members) for address, members in kept.items() if members}
 
 
-def grouped(members, sizes):
+def grouped(members, sizes, joined_bytes=_JOINED_BYTES):
     """Lists of members to be joined, one after the other, each of about so many bytes or less."""
     groups, total = [], np.inf
     for i in members:
-        if total + sizes[i] > _JOINED_BYTES:
+        if total + sizes[i] > joined_bytes:
             groups.append([])
             total = 0
         groups[-1].append(i)

@@ -5,7 +5,7 @@ from scipy import sparse
 
 from sk_softmax import _curvature
 from sk_softmax._curvature import Curvature, rows_per_matrix
-from sk_softmax._rows import _products, _sampling
+from sk_softmax._rows import _sampling
 
 layouts = pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array], ids=["dense", "csr"])
 
@@ -97,19 +97,14 @@ def test_variances_are_the_diagonal_of_the_hessian(make_objective, seed):
 @layouts
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [("_NARROW_SIZE", 2**16), ("_NARROW_SIZE", 0), ("_WEIGHT_BYTES", 1), ("_CHUNK_SIZE", 1)],
+    ("n", "p", "n_classes"), [(200, 4, 3), (20_000, 4, 3), (300, 260, 3), (2500, 8, 900)]
 )
 def test_covariances_equal_the_dense_formula(
-    make_objective, fit_intercept, layout, name, value, monkeypatch
+    make_objective, fit_intercept, layout, n, p, n_classes
 ):
-    """By one product a block, or class by class with all probabilities at hand or one's."""
-    if name == "_WEIGHT_BYTES":
-        monkeypatch.setattr(_curvature, "_NARROW_SIZE", 0)
-    module = {"_WEIGHT_BYTES": _sampling, "_CHUNK_SIZE": _products}.get(name, _curvature)
-    monkeypatch.setattr(module, name, value)
-    X, y = make_problem(0, n=200)
-    X, s = with_zeros(X) + 1, random_weights(0, 200)
+    """By a product for each block, or some; class by class, with the weights of all or of some."""
+    X, y = make_problem(0, n, p, n_classes)
+    X, s = with_zeros(X) + 1, random_weights(0, n)
     objective = make_objective(layout(X), y, s, fit_intercept=fit_intercept)
     theta = random_theta(0, objective.shape)
     W, b = split(theta, X.shape[1])

@@ -59,9 +59,9 @@ def test_workers_keep_what_they_have_up_to_their_share_of_threads():
     assert assigned([10.0], [["b"]], {"a": 1, "b": 1}) == {"b": [0]}
 
 
-def test_small_partitions_are_joined(monkeypatch):
-    monkeypatch.setattr("sk_softmax._cluster._JOINED_BYTES", 10)
-    assert grouped([0, 2, 3, 5, 6], [4, 0, 4, 4, 0, 99, 1]) == [[0, 2], [3], [5], [6]]
+def test_small_partitions_are_joined():
+    groups = grouped([0, 2, 3, 5, 6], [4, 0, 4, 4, 0, 99, 1], joined_bytes=10)
+    assert groups == [[0, 2], [3], [5], [6]]
 
 
 @pytest.mark.parametrize("layout", ["dense", "csr"])
@@ -96,18 +96,28 @@ def test_one_task_for_each_worker_and_evaluation(client, data, monkeypatch):
     assert len(answers) > 10
 
 
-def test_questions_that_are_large_are_handed_from_worker_to_worker(client, data, monkeypatch):
-    X, y, _ = data
-    monkeypatch.setattr("sk_softmax._cluster._LARGE_QUESTION", 2000)
-    model = DaskSoftmaxRegression(**TIGHT).fit(cut(X), cut(y))
-    assert_same(model, SoftmaxRegression(**TIGHT).fit(X, y))
+def test_questions_that_are_large_are_handed_from_worker_to_worker(client):
+    """As with 80,000 coefficients: to two workers their bytes are more than a million."""
+    X, y = make_problem(0, n=100, p=8000, n_classes=10)
+    model = DaskSoftmaxRegression(C=1e-4).fit(cut(X), cut(y))
+    assert model.loss_ == pytest.approx(SoftmaxRegression(C=1e-4).fit(X, y).loss_, rel=1e-4)
 
 
-def test_rows_that_exceed_memory_are_asked_part_by_part(client, data, monkeypatch):
+@pytest.fixture
+def fit_on(client, monkeypatch):
+    """Fit on a `Cluster` of other options."""
+
+    def fit(X, y, **options):
+        place = Cluster(client, **options)
+        monkeypatch.setattr(DaskSoftmaxRegression, "_place", lambda self: place)
+        return DaskSoftmaxRegression(**TIGHT).fit(cut(X), cut(y))
+
+    return fit
+
+
+def test_rows_that_exceed_memory_are_asked_part_by_part(fit_on, data):
     X, y, _ = data
-    monkeypatch.setattr("sk_softmax._cluster._MEMORY_SHARE", 0)
-    monkeypatch.setattr("sk_softmax._cluster._JOINED_BYTES", 100 * P * 8)
-    model = DaskSoftmaxRegression(**TIGHT).fit(cut(X), cut(y))
+    model = fit_on(X, y, memory_share=0, joined_bytes=100 * P * 8)
     assert_same(model, SoftmaxRegression(**TIGHT).fit(X, y))
 
 
@@ -147,12 +157,9 @@ def no_garbage_collector(client):
 
 
 @pytest.mark.parametrize("memory_share", [0, 1], ids=["part by part", "in memory"])
-def test_nothing_is_left_on_the_workers(
-    client, data, memory_share, monkeypatch, no_garbage_collector
-):
-    monkeypatch.setattr("sk_softmax._cluster._MEMORY_SHARE", memory_share)
+def test_nothing_is_left_on_the_workers(client, data, memory_share, fit_on, no_garbage_collector):
     X, y, _ = data
-    DaskSoftmaxRegression().fit(cut(X), cut(y))
+    fit_on(X, y, memory_share=memory_share)
     for _ in range(100):
         if not any(client.has_what().values()):
             break

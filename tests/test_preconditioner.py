@@ -143,21 +143,6 @@ def test_drawn_rows_estimate_what_all_rows_sum_to(make_objective, make, monkeypa
 
 
 @kinds
-def test_products_in_parts_equal_whole_ones(make_objective, make, fit_intercept, monkeypatch):
-    """As large factors are shared out to threads."""
-    X, y = raw_problem(0)
-    objective = make_objective(X, y, lam=LAM, fit_intercept=fit_intercept)
-    rng = np.random.default_rng(0)
-    theta = random_point(rng, X, objective.shape).ravel()
-    V, G = rng.standard_normal((2, *objective.shape))
-    whole = make(Curvature(objective), theta)
-    monkeypatch.setattr("sk_softmax._factors._THREADED_SIZE", 10)
-    parts = make(Curvature(objective), theta)
-    np.testing.assert_allclose(parts.forward(V), whole.forward(V), rtol=1e-10)
-    np.testing.assert_allclose(parts.backward(G), whole.backward(G), rtol=1e-10)
-
-
-@kinds
 def test_a_rare_column_keeps_its_scale(make_objective, make, monkeypatch):
     """Drawn rows miss a column that is not zero in three of 20,000 rows."""
     monkeypatch.setattr("sk_softmax._curvature.rows_per_matrix", lambda objective, n_matrices: 50)
