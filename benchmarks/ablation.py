@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
-import numpy as np
-from problems import PROBLEMS, Problem, correlated, images
+from problems import PROBLEMS, Problem, correlated, images, magnitudes
 from run import environment
 from sklearn.datasets import load_breast_cancer, load_wine
 
@@ -76,14 +75,6 @@ def sentinel():
     X, y = load_breast_cancer(return_X_y=True)
     X[0, 0] = -1e7
     return X, y
-
-
-def magnitudes(seed=0, n=150):
-    """Five classes whose values are about 10, 13, 6,300, 4,000 and 250,000."""
-    rng = np.random.default_rng(seed)
-    y = np.repeat(np.arange(5), n)
-    order = np.array([1, 1.1, 3.8, 3.6, 5.4])[y]
-    return (10.0**order * np.exp(0.4 * rng.standard_normal(len(y))))[:, np.newaxis], y
 
 
 _TAKEN = {"digits raw", "one-hot categories", "correlated 20000 x 30 x 10", "Debian text, C=1"}

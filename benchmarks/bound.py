@@ -12,6 +12,7 @@ import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
+from problems import magnitudes
 from sklearn.datasets import load_wine
 
 from sk_softmax import SoftmaxRegression
@@ -24,14 +25,6 @@ from sk_softmax._solvers import SOLVERS
 from sk_softmax._solvers._bound import certificate_by_factor
 from sk_softmax._solvers._stage import Stage
 from sk_softmax._threads import RowThreads
-
-
-def magnitudes(seed=0, n=150):
-    """Five classes whose values are about 10, 13, 6,300, 4,000 and 250,000."""
-    rng = np.random.default_rng(seed)
-    y = np.repeat(np.arange(5), n)
-    order = np.array([1, 1.1, 3.8, 3.6, 5.4])[y]
-    return (10.0**order * np.exp(0.4 * rng.standard_normal(len(y))))[:, np.newaxis], y
 
 
 def distances(X, y):

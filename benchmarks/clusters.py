@@ -24,8 +24,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from dask_rows import N_PARTS, P, collections, local_cluster, make_part
-from distributed import Client
+from dask_rows import N_PARTS, P, collections, make_part, two_workers
 from run import environment
 from scipy.special import logsumexp
 
@@ -43,11 +42,7 @@ def labelled_part(i, n_rows, n_classes):
 
 def fits_of_ours(options):
     """On Dask: `tol` from 1e-3 to its default."""
-    with (
-        TemporaryDirectory() as folder,
-        local_cluster(folder) as cluster,
-        Client(cluster) as client,
-    ):
+    with two_workers() as client:
         X, y = _collections(client, options)
         DaskSoftmaxRegression(max_iter=1, tol=None).fit(X[:, :2], y)
         for tol in (1e-3, 1e-4, 1e-6):
@@ -61,11 +56,7 @@ def fits_of_dask_ml(options):
     """
     from dask_ml.linear_model import LogisticRegression
 
-    with (
-        TemporaryDirectory() as folder,
-        local_cluster(folder) as cluster,
-        Client(cluster) as client,
-    ):
+    with two_workers() as client:
         X, y = _collections(client, options)
         LogisticRegression(max_iter=1).fit(X[:, :2], y)
         for solver, iterations in (

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import dask
@@ -42,10 +43,16 @@ def make_part(seed, n_rows):
     return X, (X @ W.T + rng.gumbel(size=(n_rows, K))).argmax(axis=1)
 
 
-def local_cluster(folder):
-    """Two workers of one thread."""
+@contextmanager
+def two_workers():
+    """A client of two workers of one thread."""
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
-    return LocalCluster(**options, local_directory=folder)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        LocalCluster(**options, local_directory=folder) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
 
 
 def collections(client, make, n_rows):
@@ -94,11 +101,7 @@ def fit(name, n_rows):
             tolerance: timed(SoftmaxRegression(n_jobs=n_threads, tol=tol), X, y, time.process_time)
             for tolerance, tol in TOLERANCES.items()
         }
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        local_cluster(folder) as cluster,
-        Client(cluster) as client,
-    ):
+    with two_workers() as client:
         X, y = collections(client, make_part, n_rows)
         DaskSoftmaxRegression(max_iter=1, tol=None).fit(X[:, :2], y)  # workers import what it needs
 

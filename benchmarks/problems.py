@@ -79,6 +79,14 @@ def categories(n=30_000, levels=(2, 5, 20, 100, 300), K=6, seed=0):
     return load
 
 
+def magnitudes(seed=0, n=150):
+    """Five classes whose values are about 10, 13, 6,300, 4,000 and 250,000."""
+    rng = np.random.default_rng(seed)
+    y = np.repeat(np.arange(5), n)
+    order = np.array([1, 1.1, 3.8, 3.6, 5.4])[y]
+    return (10.0**order * np.exp(0.4 * rng.standard_normal(len(y))))[:, np.newaxis], y
+
+
 def _bundled(loader):
     return lambda: loader(return_X_y=True)
 

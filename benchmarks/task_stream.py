@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 from bokeh.embed import file_html
 from bokeh.resources import INLINE
-from dask_rows import N_PARTS, collections, local_cluster, make_part
-from distributed import Client, get_task_stream
+from dask_rows import N_PARTS, collections, make_part, two_workers
+from distributed import get_task_stream
 
 from sk_softmax.dask import DaskSoftmaxRegression
 
@@ -25,11 +25,7 @@ def main():
     parser.add_argument("--rows", type=int, default=800_000)
     parser.add_argument("output", type=Path)
     options = parser.parse_args()
-    with (
-        TemporaryDirectory() as folder,
-        local_cluster(folder) as cluster,
-        Client(cluster) as client,
-    ):
+    with TemporaryDirectory() as folder, two_workers() as client:
         X, y = collections(client, make_part, options.rows // N_PARTS)
         DaskSoftmaxRegression(max_iter=1, tol=None).fit(X[:, :2], y)
         page = Path(folder) / "unused.html"

@@ -7,6 +7,7 @@ import numpy as np
 import optimality
 import penalised
 import pytest
+from scipy import sparse
 from sklearn.utils import check_random_state
 
 from sk_softmax import SoftmaxRegression
@@ -65,6 +66,16 @@ def _is_small(model, X):
     n = X.shape[0] if hasattr(X, "shape") else len(np.asarray(X))
     hessian = (len(model.classes_) * (min(n, model.n_features_in_) + 1)) ** 2
     return hessian <= _HESSIAN_SIZE and n * hessian <= _HESSIAN_WORK
+
+
+@pytest.fixture(params=[True, False], ids=["intercept", "no intercept"])
+def fit_intercept(request):
+    return request.param
+
+
+@pytest.fixture(params=[np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+def layout(request):
+    return request.param
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from reference import make_problem, softmax_rows
-from scipy import sparse
 
 from sk_softmax._coordinates import Coordinates
 from sk_softmax._curvature import Curvature
@@ -19,16 +18,6 @@ MASKS = {
     ),
     "one coefficient": lambda rng, shape: np.arange(np.prod(shape)).reshape(shape) == 2,
 }
-
-
-@pytest.fixture(params=[True, False], ids=["intercept", "no intercept"])
-def fit_intercept(request):
-    return request.param
-
-
-@pytest.fixture(params=[np.asarray, sparse.csr_array], ids=["dense", "sparse"])
-def layout(request):
-    return request.param
 
 
 @pytest.fixture(params=[True, False], ids=["at zero", "elsewhere"])

@@ -5,21 +5,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 from reference import make_problem
-from scipy import sparse
 
 from sk_softmax._curvature import Curvature
 from sk_softmax._preconditioner import whole
 from sk_softmax._threads import RowThreads
-
-
-@pytest.fixture(params=[True, False], ids=["intercept", "no intercept"])
-def fit_intercept(request):
-    return request.param
-
-
-@pytest.fixture(params=[np.asarray, sparse.csr_array], ids=["dense", "sparse"])
-def layout(request):
-    return request.param
 
 
 def factorised(make_objective, layout, n_classes, fit_intercept, lam=0.1, p=4):

@@ -24,11 +24,6 @@ LAM = 0.05
 kinds = pytest.mark.parametrize("make", [diagonal, shared, class_blocks])
 
 
-@pytest.fixture(params=[True, False], ids=["intercept", "no intercept"])
-def fit_intercept(request):
-    return request.param
-
-
 def raw_problem(seed, n=150, n_classes=3):
     """Columns of very different units and offsets."""
     X, y = make_problem(seed, n=n, n_classes=n_classes)
