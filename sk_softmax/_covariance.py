@@ -19,6 +19,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
 from sk_softmax._curvature import Curvature
+from sk_softmax._factors import null_space, with_unit_diagonal
 from sk_softmax._hessian import PairSums
 from sk_softmax._rows import slices
 from sk_softmax._softmax import softmax
@@ -112,10 +113,9 @@ def _polished(sums, theta, total, slack):
 
 def _inverse_factor(sums, H):
     """R with ``R R' = H^-1``, or `SingularHessian`."""
-    scale = np.sqrt(np.diag(H))
-    scale[scale == 0] = 1.0
+    scaled, scale = with_unit_diagonal(H)
     try:
-        L = cholesky(H / scale / scale[:, np.newaxis], lower=True)
+        L = cholesky(scaled, lower=True)
     except LinAlgError:
         L = np.zeros((1, 1))
     if np.diag(L).min() ** 2 < _SINGULAR:
@@ -127,11 +127,8 @@ def _inverse_factor(sums, H):
 def _dependent_columns(sums):
     """Indices of the columns that a linear combination makes zero, the intercept last."""
     (gram,) = sums.grams(_weights)
-    size = np.sqrt(np.diag(gram))
-    size[size == 0] = 1.0
-    values, vectors = np.linalg.eigh(gram / size / size[:, np.newaxis])
-    null = np.abs(vectors[:, values < len(gram) * _SINGULAR])
-    return np.flatnonzero(null.max(axis=1, initial=0) > 1e-6)
+    null, _ = null_space(gram)
+    return np.flatnonzero(abs(null).max(axis=1, initial=0) > 1e-6)
 
 
 def _weights(block, Z):

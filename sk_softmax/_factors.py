@@ -10,6 +10,8 @@ from sk_softmax._rows import slices
 
 # Numbers in a factor from which its product with a vector is shared out to threads.
 _THREADED_SIZE = 2**20
+# Eigenvalues, with a unit diagonal, that are rounding errors of zero.
+_ROUNDING = 1e-12
 
 
 def inverse_sqrt(diagonal):
@@ -56,6 +58,23 @@ def _scaled_cholesky(A):
         L, failed = potrf(A.T, lower=True, clean=True)  # A is symmetric; A.T needs no copy
         jitter *= 10
     return L, scale
+
+
+def with_unit_diagonal(A):
+    """A positive matrix scaled to a unit diagonal, and the roots of its diagonal, 1 for 0."""
+    size = np.sqrt(np.diag(A))
+    size[size == 0] = 1.0
+    return A / size / size[:, np.newaxis], size
+
+
+def null_space(A):
+    """What a positive matrix maps to zero, up to rounding.
+
+    Orthonormal vectors in units in which its diagonal is one, and these units.
+    """
+    scaled, size = with_unit_diagonal(A)
+    values, vectors = np.linalg.eigh(scaled)
+    return vectors[:, values < _ROUNDING * len(A)], size
 
 
 class DiagonalFactor:

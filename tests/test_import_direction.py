@@ -142,7 +142,7 @@ ALLOWED = {
     },
     "_unwrap": {"_array_api"},
     "_coefficient_frame": {"_rows", "_unwrap"},
-    "_covariance": {"_curvature", "_hessian", "_rows", "_softmax"},
+    "_covariance": {"_curvature", "_factors", "_hessian", "_rows", "_softmax"},
     "_summary_table": set(),
     "_coefficient_summary": {"_summary_table"},
     "_likelihood_ratio": {"_coefficient_summary"},

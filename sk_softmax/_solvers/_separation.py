@@ -18,12 +18,12 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
 
+from sk_softmax._factors import null_space
+
 # Logits that a label must gain along a Newton step, which near a finite minimum vanishes.
 _LONG_STEP = 0.1
 # Share of the largest gain below which a margin is hardly changed.
 _STILL = 1e-4
-# Eigenvalues, with a unit diagonal, that are rounding errors of zero.
-_ROUNDING = 1e-12
 # How negative the program may leave a margin: the least tolerance of HiGHS.
 _FEASIBLE = 1e-10
 # Size of a dense program, and of the columns that it is about, up to which it is worth solving.
@@ -44,11 +44,7 @@ def separates(objective, step, sums=None):
         return False
     if sums is None:
         return True
-    G = sums.gram_of_still_margins(step, _STILL * gain)
-    size = np.sqrt(np.diag(G))
-    size[size == 0] = 1.0
-    values, vectors = np.linalg.eigh(G / size / size[:, np.newaxis])
-    null = vectors[:, values < _ROUNDING * len(G)]
+    null, size = null_space(sums.gram_of_still_margins(step, _STILL * gain))
     a = sums.standardised_of(step.reshape(objective.shape))
     a = null @ (null.T @ (a.ravel() * size)) / size
     direction = sums.theta_of(a.reshape(-1, objective.shape[1])).ravel()
