@@ -26,6 +26,9 @@ Model = tuple[np.ndarray, np.ndarray | None]
 # Multiplications of square products that the overhead of NumPy and SciPy is worth, of an
 # evaluation as of a factorisation.
 CALL_WORK = 3e6
+# Parts of a sum over rows that threads share, at most, and those that sum into large arrays of
+# their own.
+MAX_PARTS, MAX_LARGE_PARTS = 64, 8
 
 
 class Rows(Protocol):

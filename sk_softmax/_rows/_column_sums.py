@@ -11,23 +11,20 @@ from itertools import pairwise
 
 import numpy as np
 
+from sk_softmax._rows._base import MAX_PARTS
 from sk_softmax._rows._products import slices
 from sk_softmax._rows._storage import rows_view
-
-# Bytes of the weights that are held at once, and multiplications that are worth a task.
-_CHUNK_BYTES = 2**26
-_TASK_WORK = 2**19
-_MAX_TASKS = 64
 
 
 class ColumnSums:
     """Sums over the rows of X (n, p), CSR, for weights (K, n).
 
     The tasks that threads share are fixed by shape and sparsity: sums are the same to the
-    last bit for any number of threads.
+    last bit for any number of threads. `task_work` multiplications are worth one. About
+    `chunk_bytes` of the weights are held at once.
     """
 
-    def __init__(self, X, n_weights, threads, *, chunk_bytes=_CHUNK_BYTES, task_work=_TASK_WORK):
+    def __init__(self, X, n_weights, threads, *, task_work, chunk_bytes=2**26):
         self._X, self._n_weights, self._threads = X, n_weights, threads
         self._chunk_bytes, self._task_work = chunk_bytes, task_work
 
@@ -64,7 +61,7 @@ class ColumnSums:
         chunks = []
         for rows in slices(slice(0, n), size=max(1, self._chunk_bytes // (8 * K))):
             X = rows_view(self._X, rows)
-            n_tasks = int(min(_MAX_TASKS, 1 + X.nnz * K // self._task_work))
+            n_tasks = int(min(MAX_PARTS, 1 + X.nnz * K // self._task_work))
             blocks = [
                 (slice(rows.start + part.start, rows.start + part.stop), rows_view(X, part))
                 for part in slices(slice(0, X.shape[0]), number=min(n_tasks, X.shape[0]))

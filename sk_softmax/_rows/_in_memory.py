@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sk_softmax._rows._base import CALL_WORK, add_in_place, combined
+from sk_softmax._rows._base import CALL_WORK, MAX_LARGE_PARTS, MAX_PARTS, add_in_place, combined
 from sk_softmax._rows._block import Block, squares
 from sk_softmax._rows._products import (
     padded_number,
@@ -19,9 +19,6 @@ from sk_softmax._rows._sampling import drawn_grams
 from sk_softmax._rows._storage import dense, rows_view
 from sk_softmax._two_classes import counterpart_of, difference, for_both
 
-_MAX_PARTS = 64
-# Groups of parts that are summed into large arrays of their own.
-_MAX_GROUPS = 8
 # Numbers in the standardised columns of all rows up to which they are kept.
 _KEPT_SIZE = 2**22
 # Probabilities that are handed on: as many as fit the cache beside what else it holds.
@@ -140,7 +137,7 @@ class InMemoryRows:
     def accumulate(self, kernel, *models):
         """As `Rows.accumulate`, in few groups of parts, each with arrays of its own."""
         at = self._at(kernel, *models)
-        n_groups = min(len(self.parts), _MAX_GROUPS)
+        n_groups = min(len(self.parts), MAX_LARGE_PARTS)
 
         def group_sums(group):
             total = None
@@ -242,7 +239,7 @@ class InMemoryRows:
         """Parts, each a list of blocks that share the memory of X."""
         n, K, stored = self.n_samples, self.n_classes, self.n_stored
         n_parts = min(
-            _MAX_PARTS,
+            MAX_PARTS,
             1 + stored * K // self.part_work,
             # Each part sums into a gradient of its own: in all 5% of X, or four of them.
             max(4, stored // (20 * K * (self.n_features + 1))),

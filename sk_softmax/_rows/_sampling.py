@@ -9,12 +9,11 @@ columns.
 
 import numpy as np
 
+from sk_softmax._rows._base import MAX_LARGE_PARTS
 from sk_softmax._rows._products import slices
 
-# Multiplications that are worth a task of their own, and the most tasks of a matrix, each of
-# which sums into a matrix of its own.
+# Multiplications that are worth a task of their own.
 _PART_WORK = 2**22
-_MAX_PARTS = 8
 # Bytes of weights held at once, or a tenth of X if that is more.
 _WEIGHT_BYTES = 2**24
 
@@ -91,7 +90,7 @@ def _gram(rows, drawn, w, mean, n_matrices):
     """``sum_i w_i (x_i - mean)(x_i - mean)'`` over drawn rows, or over all if None."""
     work = len(w) * rows.n_features**2
     # Several matrices are each left to one thread.
-    n_parts = 1 + min(_MAX_PARTS - 1, work // _PART_WORK) if n_matrices == 1 else 1
+    n_parts = 1 + min(MAX_LARGE_PARTS - 1, work // _PART_WORK) if n_matrices == 1 else 1
 
     def part_gram(part):
         G = np.zeros((rows.n_features,) * 2, dtype=rows.dtype)

@@ -56,7 +56,7 @@ class SparseRows(InMemoryRows):
 
     @cached_property
     def _column_sums(self):
-        return ColumnSums(self.X, self.n_classes, self.threads)
+        return ColumnSums(self.X, self.n_classes, self.threads, task_work=self.part_work)
 
     def _sums(self, kernel, *models):
         """`sums` of models that are folded if they can be."""
