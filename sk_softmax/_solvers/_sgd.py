@@ -12,6 +12,7 @@ from sk_softmax._solvers._base import IterationState, StopReason, planned_iterat
 from sk_softmax._solvers._descent import (
     DIVERGED,
     FLOAT32_OFFSET,
+    LOST,
     Steady,
     descend,
     rows_per_batch,
@@ -23,8 +24,6 @@ from sk_softmax._solvers._schedules import SCHEDULES, Progress
 from sk_softmax._solvers._state import SGDState, Stream
 from sk_softmax._solvers._stream import go_on
 
-# With the automatic one, an epoch that loses this share of what was gained is undone.
-_LOST = 0.2
 # By what a rate that was halved grows with each epoch that is not undone: the loss may have been
 # lost by an accident, and with a rate too small for good nothing would be gained.
 _RECOVERY = 1.2
@@ -308,7 +307,7 @@ class _Epochs:
         were the gain an accident of small noise, no epoch could keep it.
         """
         gained = self._start_loss - self._reached
-        share = min(_LOST * 2.0 ** min(self._n_undone, 10), 1.0)
+        share = min(LOST * 2.0 ** min(self._n_undone, 10), 1.0)
         return self._reached + share * gained + _ROUNDING * abs(self._start_loss)
 
     def _descend(self, order, rate):

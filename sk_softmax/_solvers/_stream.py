@@ -33,6 +33,7 @@ from sk_softmax._solvers._descent import (
     AVERAGE_DEGREE,
     DIVERGED,
     FLOAT32_OFFSET,
+    LOST,
     Steady,
     descend,
     rows_per_batch,
@@ -43,8 +44,6 @@ from sk_softmax._solvers._remainder import checked
 from sk_softmax._solvers._schedules import SCHEDULES, Progress
 from sk_softmax._solvers._state import UNKNOWN_SEED, SGDState, Stream
 
-# Share of what was gained on the rows of a call that it may lose, lest noise halve the steps.
-_LOST = 0.2
 _HALVINGS = 10
 # Most batches of a call, and least rows of one.
 _BATCHES = 256
@@ -276,14 +275,14 @@ class _Pass:
         )
 
     def _harms(self, before, after):
-        """Whether at the iterate the rows themselves lose more than their noise and `_LOST`.
+        """Whether at the iterate the rows themselves lose more than their noise and `LOST`.
 
         By convexity the average then rises by no more than its share of that. It cannot be asked
         itself: it follows what earlier rows said, whatever these do.
         """
         thetas = (state.theta.T.astype(np.float64).ravel() for state in (before, after))
         rise, error, gained = _change(self._working, *thetas)
-        return rise > max(2 * error, _LOST * gained) and rise > 1e-12
+        return rise > max(2 * error, LOST * gained) and rise > 1e-12
 
     def _joined(self, state, inner, pace, loss):
         """The state of all columns after a pass in some of them."""
