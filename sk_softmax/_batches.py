@@ -19,9 +19,6 @@ from scipy import sparse
 
 from sk_softmax._rows._products import padded_number, times_columns, times_rows, times_transposed
 
-# Bytes of rows gathered at once: few calls for small batches, and still in the cache.
-_CHUNK_BYTES = 2**22
-
 
 class Parameters:
     """Coefficients and intercepts, or a gradient or step, laid out for products with batches.
@@ -120,9 +117,12 @@ class Batch:
 
 
 class Batches:
-    """The rows of an objective in its own dtype, `batch_size` at a time."""
+    """The rows of an objective in its own dtype, `batch_size` at a time.
 
-    def __init__(self, objective, batch_size, chunk_bytes=_CHUNK_BYTES):
+    About `chunk_bytes` are gathered at once: few calls for small batches, and still in the cache.
+    """
+
+    def __init__(self, objective, batch_size, chunk_bytes=2**22):
         self._objective = objective
         self.batch_size = min(batch_size, objective.n_samples)
         itemsize = objective.dtype.itemsize

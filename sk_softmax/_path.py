@@ -16,9 +16,6 @@ from sk_softmax._solvers import SOLVERS, choose_solver
 from sk_softmax._threads import RowThreads
 from sk_softmax._training_data import check_training_data
 
-# From which C to which grids go that do not depend on the data, as LogisticRegressionCV's do.
-_SMALLEST, _LARGEST = 1e-4, 1e4
-
 
 @dataclass(frozen=True)
 class SoftmaxPath:
@@ -222,8 +219,8 @@ def default_Cs(model, data, threads, number, eps):
 
 
 def fixed_grid(number):
-    """Values of C at equal ratios, ascending, whatever the data are."""
-    return np.geomspace(_SMALLEST, _LARGEST, number)
+    """Values of C at equal ratios, ascending, whatever the data are; as LogisticRegressionCV's."""
+    return np.geomspace(1e-4, 1e4, number)
 
 
 def _smallest_C(model, data, threads):

@@ -24,22 +24,22 @@ import numpy as np
 from sk_softmax._coordinates import Coordinates, residual_weights
 from sk_softmax._curvature import Curvature
 from sk_softmax._objective import NOT_FINITE, OutOfRangeError
+from sk_softmax._preconditioner import CHEAP, DAMPING
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason, planned_iterations
 from sk_softmax._solvers._duality import TINY_SQUARES, lower_bound
 from sk_softmax._solvers._quadratic import MatrixModel, OperatorModel, Terms, minimised
 from sk_softmax._solvers._separation import is_separable
 
 _EPS = np.finfo(np.float64).eps
-# Evaluations of f that the matrix of the smallest working set costs, and that of the largest may.
-_EVALUATIONS = 10
+# Evaluations of f that the matrix of the largest working set may cost.
 _MATRIX_EVALUATIONS = 100
 # Matrices of that size that exist while it is summed by groups of blocks.
 _MATRICES = 8
 # Share of the decrease that a model promises with which its step is accepted.
 _ACCEPTED = 0.1
-# Share of the curvature by residuals that is added to a model whose step was too long, by what it
+# By what the share of the curvature by residuals that is added to a model whose step was too long
 # grows and falls with the success of steps, and the least.
-_DAMPING, _MORE, _LEAST_DAMPING = 0.03, 10.0, 1e-3
+_MORE, _LEAST_DAMPING = 10.0, 1e-3
 # By what steps are shortened that decrease f by less, and how near to the longest one is enough.
 _SHORTER = 0.1
 _BRACKET = 3.0
@@ -195,7 +195,7 @@ class _Run:
             self._damping = self._damping / _MORE if self._damping > _LEAST_DAMPING else 0.0
         else:
             following = self._shortened(point, step, decrease)
-            self._damping = max(_MORE * self._damping, _DAMPING)
+            self._damping = max(_MORE * self._damping, DAMPING)
             damped, promised = self._step(self._damped(model, coordinates), point, mask)
             other = self._point_along(point, damped)
             is_lower = following is None or other.value < following.value
@@ -350,7 +350,7 @@ class _Run:
 
         Where all are zero its sum is that of the columns, and a factor of it what costs.
         """
-        work, n = _EVALUATIONS * self._objective.work, self._objective.n_samples
+        work, n = CHEAP * self._objective.work, self._objective.n_samples
         size = int(math.sqrt(work / n))
         if V[:, : self._p].any() or self._objective.rows.has_offset or self._p > size:
             return size
