@@ -61,9 +61,7 @@ def descend(objective, batches, state, order, pace, options, *, table=None, repo
     every = options.record_batches if report else None
     lam = objective.penalty.l2
     theta, gradient = Parameters.of(objective, state.theta), Parameters(objective)
-    velocity = None
-    if options.momentum:
-        velocity = Parameters.of(objective, _or_zeros(state.velocity, state.theta))
+    velocity = Parameters.of(objective, state.velocity) if options.momentum else None
     average = None if state.average is None else Parameters.of(objective, state.average)
 
     def solution():
@@ -100,11 +98,6 @@ def descend(objective, batches, state, order, pace, options, *, table=None, repo
             report(IterationState(n_iter, solution, metrics, within_epoch=True))
     solution()
     return tally.metrics()
-
-
-def _or_zeros(A, like):
-    """A, or zeros of the shape of another array if it is None."""
-    return np.zeros_like(like) if A is None else A
 
 
 def _directions(objective, metric, options, velocity):

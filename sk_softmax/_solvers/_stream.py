@@ -21,7 +21,8 @@ rows hold. In the others nothing acts but the penalty, once at the end.
 """
 
 import copy
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,6 +51,7 @@ _BATCHES = 256
 _LEAST_ROWS = 8
 
 
+@dataclass
 class ByRows:
     """The pace of a stream with the automatic learning rate, in rows of the weight of these.
 
@@ -66,46 +68,44 @@ class ByRows:
         What the learning rate is multiplied by.
     degree : int
         By which power of the rows so far the weights of iterates in the average grow.
+
+    Attributes
+    ----------
+    total_rate, kept : float
+        The sum of the rates so far, and the weight in the average of what it was before.
     """
 
-    def __init__(
-        self,
-        schedule,
-        progress,
-        *,
-        q,
-        fitted,
-        seen,
-        information,
-        uncertainty,
-        share_of_rate,
-        degree,
-    ):
-        self._schedule, self._progress = schedule, progress
-        self._q, self._fitted, self._seen = q, fitted, seen
-        self._uncertainty, self._share_of_rate = uncertainty, share_of_rate
-        self.information, self._degree = information, degree
-        self.total_rate, self.kept = 0.0, 1.0
+    schedule: Callable
+    progress: Progress
+    q: float
+    fitted: float
+    seen: float
+    information: float
+    uncertainty: float
+    share_of_rate: float
+    degree: int
+    total_rate: float = 0.0
+    kept: float = 1.0
 
     def next_rate(self, m):
         """The learning rate for a batch of m rows."""
-        time = self._fitted + self._q
-        progress = replace(self._progress, elapsed=self.information / time)
-        rate = self._share_of_rate * m / time * self._schedule(progress)
+        time = self.fitted + self.q
+        progress = replace(self.progress, elapsed=self.information / time)
+        rate = self.share_of_rate * m / time * self.schedule(progress)
         self.total_rate += rate
         return rate
 
     def share(self, m):
         """The share of the iterate after that batch in the average."""
-        kept = (1 - m / (self._q + self._seen + m)) ** (self._degree + 1)
-        self._seen += m
+        kept = (1 - m / (self.q + self.seen + m)) ** (self.degree + 1)
+        self.seen += m
         self.kept *= kept
         return 1 - kept
 
     def note(self, batch):
         """Count rows by their squared residuals, which are weighted like the rows."""
         doubt = np.square(batch.residuals).sum(axis=0) @ (1 / batch.weights)
-        self.information += len(batch.weights) * float(doubt) / self._uncertainty
+        self.information += len(batch.weights) * float(doubt) / self.uncertainty
 
     def pull(self, state, places, scale, lam):
         """The penalty's pull on coefficients of columns that no row holds, in one implicit step."""
@@ -261,7 +261,6 @@ class _Pass:
         m = self._batches.batch_size
         time = self._preconditioning.time(m)
         state.learning_rate = m / time
-        uncertainty = self._running.at_start(True).weight.sum()
         return ByRows(
             schedule,
             progress,
@@ -269,7 +268,7 @@ class _Pass:
             fitted=self._fitted,
             seen=self._seen,
             information=state.information / self._row_weight,
-            uncertainty=uncertainty,
+            uncertainty=self._running.at_start(True).weight.sum(),
             share_of_rate=share_of_rate * (1 - options.momentum),
             degree=1 if options.average else AVERAGE_DEGREE,
         )
