@@ -55,8 +55,7 @@ def coefficient_frame(estimator, *, library="pandas"):
         raise ValueError(f'library must be "pandas" or "polars", got {library!r}.')
     model, steps = unwrap(estimator)
     coef = np.asarray(dense(model.coef_))
-    names = names_of_columns(model, steps)
-    terms = [f"x{j}" for j in range(coef.shape[1])] if names is None else [str(n) for n in names]
+    terms = [str(name) for name in names_of_columns(model, steps)]
     table = coef.T
     if getattr(model, "fit_intercept", True):
         table = np.vstack([np.ravel(model.intercept_), table])

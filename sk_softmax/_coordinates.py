@@ -42,7 +42,8 @@ class Coordinates:
             used = np.arange(p)
         places = np.append(used, np.arange(p, mask.shape[1]))
         self._mask = mask[:, places]
-        self._columns = columns.select(used)
+        self._columns = some = columns.select(used)
+        self._units = {"mean": some.mean, "scale": some.scale}
         self._loss = objective.on(rows).with_penalty(Penalty())
         theta = self._columns.theta_of(V[:, places])
         self._theta, self._model = theta.ravel(), self._loss.unpack(theta)
@@ -61,23 +62,15 @@ class Coordinates:
         common = self._loss.common_probabilities(*self._model)
         if common is not None:
             return self._hessian_under(common)
-        columns, q = self._columns, self._mask.shape[1]
-        kernel = partial(
-            _add_hessian,
-            places=self._places,
-            size=len(self),
-            mean=columns.mean,
-            scale=columns.scale,
-            q=q,
-        )
+        q = self._mask.shape[1]
+        kernel = partial(_add_hessian, places=self._places, size=len(self), q=q, **self._units)
         (H,) = self._loss.rows.accumulate(kernel, self._model)
         return H
 
     def _hessian_under(self, P):
         """The matrix where all rows have the same probabilities P (K, 1), from one sum."""
         of_classes = covariance_of_classes(P[:, 0])
-        columns, q = self._columns, self._mask.shape[1]
-        kernel = partial(_add_gram, mean=columns.mean, scale=columns.scale, q=q)
+        kernel = partial(_add_gram, q=self._mask.shape[1], **self._units)
         (gram,) = self._loss.rows.accumulate(kernel)
         k, j = np.nonzero(self._mask)
         return of_classes[np.ix_(k, k)] * gram[np.ix_(j, j)]
@@ -96,10 +89,7 @@ class Coordinates:
 
     def class_blocks(self):
         """The blocks of the matrix on its diagonal, one for each class."""
-        columns = self._columns
-        kernel = partial(
-            _add_class_blocks, places=self._places, mean=columns.mean, scale=columns.scale
-        )
+        kernel = partial(_add_class_blocks, places=self._places, **self._units)
         return self._loss.rows.accumulate(kernel, self._model)
 
     def diagonal(self, weights=class_curvature):

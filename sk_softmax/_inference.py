@@ -219,12 +219,8 @@ def _model_and_columns(estimator, X):
     model, steps = unwrap(estimator)
     if not isinstance(model, SoftmaxRegression):
         raise TypeError(f"summary is of a SoftmaxRegression, got {type(model).__name__}.")
-    names = names_of_columns(model, steps)
-    if steps is not None:
-        X = steps.transform(X)
-    if names is None:
-        names = [f"x{j}" for j in range(model.n_features_in_)]
-    return model, X, [str(name) for name in names]
+    names = [str(name) for name in names_of_columns(model, steps)]
+    return model, X if steps is None else steps.transform(X), names
 
 
 def _covariance_type(model, covariance, weights):

@@ -92,20 +92,16 @@ def placed(estimator, place, X, y, sample_weight):
     )
 
 
-def placed_held_out(estimator, place, X, y, sample_weight, training):
+def placed_held_out(estimator, X, y, sample_weight, training):
     """The `PlacedData` of rows held out, checked against those of `training`."""
-    partitions, facts = _checked_partitions(place, X, y, sample_weight, "_val")
+    partitions, facts = _checked_partitions(training.place, X, y, sample_weight, "_val")
     held_out = check_held_out_data(estimator, *_Marginal.of(facts, "_val"), None, training)
-    return PlacedData(
-        training.classes,
-        training.weighted,
-        np.ones(len(training.classes)),
-        held_out.total_weight,
-        training.n_features,
-        estimator.n_jobs,
-        place,
-        partitions,
-        facts,
+    return replace(
+        training,
+        class_weight=np.ones(len(training.classes)),
+        total_weight=held_out.total_weight,
+        partitions=partitions,
+        facts=facts,
     )
 
 

@@ -1,5 +1,8 @@
 """The fitted model inside pipelines and searches, and the names of its columns."""
 
+from contextlib import suppress
+
+import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,12 +25,10 @@ def unwrap(estimator):
 
 
 def names_of_columns(model, steps):
-    """The names that the model saw, or that the steps before it give; None if there are none."""
+    """The names that the model saw, or that the steps before it give, or else x0, x1, ..."""
     if hasattr(model, "feature_names_in_"):
         return model.feature_names_in_
-    if steps is None:
-        return None
-    try:
-        return steps.get_feature_names_out()
-    except AttributeError:  # a step that does not name its output
-        return None
+    if steps is not None:
+        with suppress(AttributeError):  # of a step that does not name its output
+            return steps.get_feature_names_out()
+    return np.array([f"x{j}" for j in range(model.coef_.shape[1])])

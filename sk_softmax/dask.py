@@ -271,7 +271,7 @@ class DaskSoftmaxRegression(SoftmaxRegression):
             raise TypeError("X_val is a dask collection, and X is not: pass X_val.compute().")
         if y is None:
             raise ValueError("X_val and y_val must be passed together.")
-        return placed_held_out(self, data.place, X, y, sample_weight, data)
+        return placed_held_out(self, X, y, sample_weight, data)
 
     def _hold_out(self, data):
         """As `SoftmaxRegression._hold_out`, in each partition."""
