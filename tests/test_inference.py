@@ -536,9 +536,10 @@ def test_constant_columns_are_named():
     assert np.isfinite(summary(without, dummies, target).std_error).all()
 
 
-def test_rows_that_it_was_not_fitted_to():
+@pytest.mark.parametrize("solver", ["lbfgs", "prox-newton"])
+def test_rows_that_it_was_not_fitted_to(solver):
     X, y = wine()
-    model = unpenalised(X, y)
+    model = unpenalised(X, y, solver=solver)
     unlikely = model.predict_proba(X)[np.arange(178), y].argmin()
     for rows in (slice(0, 150), np.arange(178) % 2 == 0, np.arange(178) != unlikely):
         with pytest.raises(ValueError, match="not at the minimum on these data"):

@@ -296,6 +296,13 @@ def test_some_of_the_columns(make_rows, targets):
     assert rows.astype(np.float32).select(columns).dtype == np.float32
 
 
+@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array])
+def test_columns_of_which_values_are_stored(make_objective, layout):
+    X = np.array([[0.0, 1.0, 0.0], [2.0, 3.0, 0.0]])
+    held = make_objective(layout(X), np.arange(2)).rows.held_columns()
+    np.testing.assert_array_equal(held, [True, True, layout is np.asarray])
+
+
 def test_facts(make_rows, targets):
     _, _, s = data()
     rows = make_rows(targets)
