@@ -147,8 +147,8 @@ class Preconditioning:
 
         An epoch of steps of `step_size` gets ``n / (m L + R)`` far. Smaller batches cost more
         steps and get hardly further, larger ones less far, but 256 steps are enough for an
-        epoch. Fewer than 8 rows take as long as 8, and sparse rows that hold fewer values than there
-        are columns take as long as the step, which changes all columns.
+        epoch. Fewer than 8 rows take as long as 8, and sparse rows with fewer values than there are
+        columns take as long as the step, which changes all columns.
         """
         rows = self._objective.rows
         n, m = rows.n_samples, self._noise / self._largest_curvature
