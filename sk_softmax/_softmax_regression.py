@@ -101,7 +101,8 @@ class SoftmaxRegression(
     batch_size : int or "auto", default="auto"
         Rows per step of "sgd". "auto" takes a 64th of the rows, at most 256, with a float
         `learning_rate`; otherwise so many that the noise of their gradient limits the step as
-        much as curvature does, between a 256th and a 32nd of the rows. In any case at least 8.
+        much as curvature does, between a 256th and a 32nd of the rows, and for sparse X so many
+        that they store as many values as there are columns. In any case at least 8.
     momentum : float, default=0.0
         Momentum of "sgd", in [0, 1), from step to step; then epochs have none of their own.
     nesterov : bool, default=False
