@@ -109,6 +109,21 @@ class Curvature:
         means, variances = self.mean[np.newaxis], self.variance[np.newaxis]
         return self._covariances(row_weights, None, means, variances)[0]
 
+    def known_scatter(self):
+        """``sum_i s_i (x_i - mean)(x_i - mean)'``, (p, p), if a Hessian has been made of it, or None.
+
+        It has zeros where a column is constant.
+        """
+        sums = self.objective.kept.get("pair_sums")
+        if sums is None or not (sums.knows_gram and self.objective.fit_intercept):
+            return None
+        scale = self.standardised_columns.scale
+        scatter = sums.gram[: len(scale), : len(scale)] / np.outer(scale, scale)
+        is_constant = self.variance == 0
+        scatter[is_constant] = scatter[:, is_constant] = 0
+        np.fill_diagonal(scatter, self.variance)
+        return scatter
+
     @_kept_with_rows
     def standardised_columns(self):
         """Parameters in columns of mean zero and variance one."""

@@ -84,6 +84,11 @@ class PairSums:
         (gram,) = self.grams(_row_weights)
         return gram
 
+    @property
+    def knows_gram(self):
+        """Whether `gram` has been summed."""
+        return "gram" in vars(self)
+
     def add_penalty(self, H, penalty):
         """Add the Hessian of a penalty to that of the loss."""
         K, q = self.objective.shape

@@ -87,19 +87,20 @@ def binary_cross_entropy(d, q, label, s, p=None):
     With ``e = exp(-|d|)`` the less probable class of a row has ``p = e / (1 + e)``, and with h its
     target the loss is ``log(1 + e) + h |d|``: nothing cancels where a row is certain.
     """
-    right = d * (label - 0.5) > 0
     second = d > 0
+    right = second == (label > 0)
     h = np.abs(q - second)
+    s_signed = np.copysign(s, 0 - d)  # positive where the first class is the more probable one
     np.abs(d, out=d)
     e = np.exp(-d)
+    right &= e < 1  # where a class is favoured
     normaliser = 1 + e
     d *= h
     loss = np.log(normaliser)
     loss += d
     p = np.divide(e, normaliser, out=e if p is None else p)
     np.subtract(p, h, out=d)
-    d *= s
-    np.negative(d, out=d, where=second)
+    d *= s_signed
     loss = np.dot(loss.astype(np.float64, copy=False), s.astype(np.float64, copy=False))
     return float(loss), float(np.dot(s, right.astype(s.dtype)))
 

@@ -6,6 +6,7 @@ from scipy import sparse
 from sk_softmax import _curvature
 from sk_softmax._curvature import Curvature, rows_per_matrix
 from sk_softmax._rows import _sampling
+from sk_softmax._solvers._moments import RunningMoments
 
 layouts = pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array], ids=["dense", "csr"])
 
@@ -286,3 +287,27 @@ def test_a_column_whose_squares_vanish_is_refused(make_objective, size, fit_inte
     assert np.all(variance(1e-100)[[0, 2, 3]] > 0)
     X[:, 1] = 0
     assert variance(0.0)[1] == 0
+
+
+@layouts
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_the_sum_of_the_first_hessian_is_the_scatter_of_the_columns(
+    make_objective, layout, fit_intercept
+):
+    """Off zero, on other orders of magnitude, one constant; a stream begins with the same."""
+    X, y = make_problem(0, n=200)
+    X = with_zeros(X) * 10.0 ** np.arange(X.shape[1]) + 7
+    X[:, 1], s = 5.0, random_weights(0, 200)
+    objective = make_objective(layout(X), y, s, fit_intercept=fit_intercept)
+    curvature = Curvature(objective)
+    assert curvature.known_scatter() is None
+    expected = RunningMoments.of(objective, 9.0, pairs=True)
+    curvature.pair_sums.hessian(objective.null_model()[0])
+    found = RunningMoments.of(objective, 9.0, pairs=True)
+    assert (curvature.known_scatter() is None) != fit_intercept
+    for name in ("stored", "mean", "squares"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-12)
+    deviations = np.sqrt(expected.squares)
+    size = np.outer(deviations, deviations)
+    assert np.all(np.abs(found.scatter - expected.scatter) <= 1e-12 * size)
+    assert np.all(found.scatter[1] == 0)

@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from sk_softmax._curvature import Curvature
 from sk_softmax._objective import NOT_FINITE, TOO_SMALL, OutOfRangeError
 
 # Evaluations of the objective that the sums of all pairs of columns may cost.
@@ -156,6 +157,10 @@ def _sums_of_all(objective, pairs):
 
     Columns are shifted by their first values: one that is constant is so to the last bit.
     """
+    curvature = Curvature(objective)
+    known = curvature.known_scatter() if pairs else None
+    if known is not None:
+        return curvature.mean, curvature.variance, known
     first = objective.rows.first_row()
     shift, squares, scatter = objective.rows.reduce(partial(_about, first=first, pairs=pairs))
     if pairs:
