@@ -54,17 +54,19 @@ class _BlasHold:
             if self._holders == 0:
                 pools = [pool.num_threads for pool in _blas().lib_controllers]
                 self._n_cores = min(pools) if pools else effective_n_jobs(-1)
-                _share_control()
-                self._limiter = _blas().limit(limits=1)
+                if max(pools, default=1) > 1:
+                    _share_control()
+                    self._limiter = _blas().limit(limits=1)
             self._holders += 1
             return max(1, self._n_cores // self._holders)
 
     def __exit__(self, *exc_info):
         with self._lock:
             self._holders -= 1
-            if self._holders == 0:
+            if self._holders == 0 and self._limiter is not None:
                 _share_control()  # the last to leave need not be the first that came
                 self._limiter.restore_original_limits()
+                self._limiter = None
                 _share_control()
 
 
