@@ -318,9 +318,11 @@ class _Run:
             return stage_with(WHOLE.make(self._curvature, theta, P=evaluation.probabilities))
         moved = stage_with(stage.T)
         if self._is_small(moved.raw_gap, moved):  # then the Hessian of the step may be enough
+            if self._in_float32(stage):  # whose gradients prove nothing
+                moved = moved.continued_in(self._objective)
             if not self._is_certified(stage):
                 self._certificate = certificate_by_factor(stage.T, is_sharp=False)
-            if self._settles(moved):
+            if self._settles(moved) or self._in_float32(stage):
                 return moved
         return stage_with(WHOLE.make(self._curvature, theta, P=evaluation.probabilities))
 

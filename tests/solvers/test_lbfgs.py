@@ -387,6 +387,16 @@ def test_where_float32_can_do_no_more_float64_goes_on(make_objective, make_solve
     assert result.value - minimum(objective).value <= GAP_FACTOR * 1e-12 * result.value
 
 
+@pytest.mark.parametrize("tol", [1e-6, 1e-7])
+def test_a_gradient_in_float32_proves_nothing(make_objective, make_solver, minimum, tol):
+    """That of columns far off zero is of another point, seven times as near to the minimum."""
+    X, y = make_problem(0, n=FLOAT32_ROWS, n_classes=2)
+    objective, shifted = (make_objective(X + shift, y, lam=0.01) for shift in (0, 1e4))
+    result = make_solver("lbfgs", tol=tol).minimize(shifted, start(shifted), keep_going)
+    assert result.converged
+    assert result.value - minimum(objective).value <= result.gap <= tol * result.value
+
+
 def test_what_float32_reached_before_it_overflows_is_kept(monkeypatch):
     """The run goes on from there: no iteration is counted twice, and f keeps falling."""
     evaluations = []
