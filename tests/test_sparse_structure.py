@@ -81,6 +81,20 @@ def test_valid_matrices_of_any_format_are_not_refused(name, shape):
             model.predict(X)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("p", [3, 1000])
+@pytest.mark.parametrize("learning_rate", ["auto", 0.1])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_a_matrix_without_values_is_fitted(p, learning_rate, fit_intercept):
+    X, y = sparse.csr_array((60, p)), np.arange(60) % 3
+    parameters = {"learning_rate": learning_rate, "fit_intercept": fit_intercept}
+    model = SoftmaxRegression("sgd", random_state=0, **parameters)
+    for step in (model.fit, model.partial_fit):
+        step(X, y)
+        assert not model.coef_.any()
+        np.testing.assert_allclose(model.predict_proba(X), 1 / 3, atol=0.05)
+
+
 @solvers
 def test_duplicates_are_summed_though_the_matrix_denies_them(solver):
     """SciPy keeps what it found out about the arrays, and so may be out of date."""

@@ -30,9 +30,9 @@ class SparseRows(InMemoryRows):
         return 50 * self.n_classes
 
     def held_columns(self):
-        """Mask (p,) of the columns of which a value is stored."""
+        """Mask (p,) of the columns of which a value is stored; of the first where none is."""
         held = np.zeros(self.n_features, dtype=bool)
-        held[self.X.indices] = True
+        held[self.X.indices if self.n_stored else 0] = True
         return held
 
     def by_rows(self):

@@ -303,6 +303,11 @@ def test_columns_of_which_values_are_stored(make_objective, layout):
     np.testing.assert_array_equal(held, [True, True, layout is np.asarray])
 
 
+def test_a_column_is_held_where_no_value_is_stored(make_objective):
+    held = make_objective(sparse.csr_array((4, 3)), np.arange(4) % 2).rows.held_columns()
+    np.testing.assert_array_equal(held, [True, False, False])
+
+
 def test_facts(make_rows, targets):
     _, _, s = data()
     rows = make_rows(targets)
