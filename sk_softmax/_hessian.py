@@ -238,8 +238,19 @@ class FactorisedHessian:
         """T' g."""
         return (self._inverse @ self.sums.gradient_of(G).ravel()).reshape(self.shape)
 
+    @cached_property
+    def has_no_curvature(self):
+        """Whether all probabilities that some parameter changes have vanished.
+
+        Rows have an infinite leverage there, and the inverse factor holds a zero in its place.
+        """
+        is_still = (np.diag(self._inverse) == 0).reshape(self.shape)
+        return bool(is_still.any() and (is_still & (np.diag(self.sums.gram) > 0)).any())
+
     def leverage_bound(self):
         """At least `largest_leverage`, at no cost: by the norm of the inverse factor."""
+        if self.has_no_curvature:
+            return math.inf
         n_classes = min(2, self.shape[0])  # k and l, less the reference
         return math.sqrt(n_classes) * float(np.linalg.norm(self._inverse)) * self.sums.largest_norm
 
@@ -249,6 +260,8 @@ class FactorisedHessian:
         The maximum over rows i and classes k, l. With v_k the image of ``e_k (x) x_i``, less the
         mean over the classes, it is bounded by ``||v_k|| + ||v_l||``.
         """
+        if self.has_no_curvature:
+            return math.inf
         K, q = self.sums.objective.shape
         factors = np.zeros((K, len(self._inverse), q))
         factors[self.sums.others] = self._inverse.reshape(len(self._inverse), -1, q).swapaxes(0, 1)

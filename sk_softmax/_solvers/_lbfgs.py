@@ -45,6 +45,8 @@ _CONFIRMATION = 0.1
 _MAX_STUCK = 3
 # A better kind of T is waited for if it costs less than so many refreshes of the present one.
 _WORTH_WAITING = 5
+# Leverages of rows from which on their curvature is near the rounding errors of that of others.
+_LARGE_LEVERAGE = 0.1 / math.sqrt(_EPS)
 # Ends that say nothing of a minimum.
 _UNSETTLED = (StopReason.PRECISION, StopReason.MAX_ITER)
 # A fresh T that changes the estimated gap by less than this factor was not needed.
@@ -148,8 +150,8 @@ class _Run:
         stage = Stage(working, theta, T)
         while self._reason is None:
             stage = self._confirmed(stage) if self._may_end(stage) else self._advanced(stage)
-        is_free = self._objective.penalty.is_none
-        if (self._reason in _UNSETTLED or not is_free) and self._is_separable_at_all():
+        is_proven = self._objective.penalty.is_none and not self._rests_on_rounding()
+        if (self._reason in _UNSETTLED or not is_proven) and self._is_separable_at_all():
             self._reason, self._gap = StopReason.SEPARABLE, math.inf
         value = self._value(stage.theta) if self._in_float32(stage) else stage.value
         return SolverResult(
@@ -344,6 +346,19 @@ class _Run:
         if not self._objective.may_be_separated or not self._costs.allows(WHOLE, math.inf):
             return False
         return is_separable(self._objective, Curvature(self._objective).pair_sums)
+
+    def _rests_on_rounding(self):
+        """Whether the curvature that proves a minimum may be but a rounding error of the Hessian.
+
+        Where probabilities vanish a row is alone in some direction, with a leverage that says so.
+        """
+        if self._reason is not StopReason.TOL or not self._objective.may_be_separated:
+            return False
+        found = self._certificate
+        is_large = found.kappa > _LARGE_LEVERAGE
+        if is_large and not found.is_sharp:  # as it is where columns are collinear
+            is_large = found.T.largest_leverage() > _LARGE_LEVERAGE
+        return is_large
 
     def _has_no_iterations_left(self):
         """Whether the run has to end before another iteration."""

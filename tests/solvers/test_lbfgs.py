@@ -220,9 +220,12 @@ def partly_separable():
     """Problems in which some rows are separated from the others, and these overlap."""
     X, y = make_problem(0, n=300)
     some = np.arange(300) % 10 == 0
+    halves = np.arange(8) // 4
     return {
         "one species": load_iris(return_X_y=True),
         "ties": (np.array([[-2.0], [-1], [0], [0], [1], [2]]), np.array([0, 0, 0, 1, 1, 1])),
+        "near a tie": (np.array([[-2.0], [-1], [-1e-4], [0], [0], [1e-4], [1], [2]]), halves),
+        "off zero": (np.array([[-2.0], [-1], [0.2999], [0.3], [0.3], [0.3002], [1], [3]]), halves),
         "a category of one class": (np.column_stack([X, some & (y == 0)]), y),
         "a category of two classes": (np.column_stack([X, some & (y > 0)]), y),
         "a column": (np.column_stack([X, X[:, 0] + 1e3 * (y == 2)]), y),
@@ -232,6 +235,7 @@ def partly_separable():
 @pytest.mark.parametrize("name", partly_separable())
 @pytest.mark.parametrize("tol", [1e-4, 1e-6, 1e-9])
 def test_classes_separable_in_part_have_their_minimum_at_infinity(name, tol):
+    """Also where rows so near a tie go their way that all curvature is gone but its rounding."""
     X, y = partly_separable()[name]
     model = SoftmaxRegression("lbfgs", C=np.inf, tol=tol)
     with pytest.warns(ConvergenceWarning, match="at least in part"):
