@@ -92,6 +92,8 @@ def go_on(estimator, X, y, classes, sample_weight, offset):
         )
     found = coefficients(objective, stream.state.solution(), data, stream.columns)
     vars(estimator).update(found)
+    for bound in ("gap_", "gap_method_"):  # of the coefficients before
+        vars(estimator).pop(bound, None)
     estimator._stream, estimator._weight_seen = stream.as_dict(), total
     estimator._has_offset = offset is not None
     estimator.loss_, estimator.converged_, estimator.stop_reason_ = loss, False, "partial_fit"

@@ -153,6 +153,16 @@ def test_a_stream_goes_on_from_the_minimum_and_stays_near_it():
     assert model_objective(model, X, y) < 1.5 * at_minimum
 
 
+def test_a_stream_has_no_bound_on_its_distance_to_the_minimum():
+    """That of the fit before was of other coefficients."""
+    X, y = make_problem(0)
+    model = SoftmaxRegression("lbfgs").fit(X, y)
+    assert model.gap_ < 1e-3
+    model.partial_fit(X[:50], y[:50])
+    assert not hasattr(model, "gap_")
+    assert not hasattr(model, "gap_method_")
+
+
 @pytest.mark.parametrize("parameters", [{}, {"learning_rate": 0.05}], ids=str)
 def test_rows_may_come_one_by_one(parameters):
     X, y = make_problem(0)
