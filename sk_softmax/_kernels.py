@@ -33,8 +33,8 @@ def binary_loss_and_accuracy(block, d, P=None):
     """`loss_and_accuracy` of two classes."""
     targets, p = block.targets, None if P is None else P[0]
     d = targets.difference(d[0])
-    q = targets.probability(1, d.dtype)
-    return binary_cross_entropy(d, q, targets.labels, block.weights, p)
+    h = targets.probability(d <= 0, d.dtype)
+    return binary_cross_entropy(d, h, targets.labels, block.weights, p)
 
 
 @for_two_classes(binary_residuals)

@@ -78,18 +78,18 @@ def cross_entropy(Z, y, s, smoothing=0.0, P=None):
     return float(loss), correct
 
 
-def binary_cross_entropy(d, q, label, s, p=None):
+def binary_cross_entropy(d, h, label, s, p=None):
     """As `cross_entropy` of two classes, from ``d = z_1 - z_0`` (m,).
 
-    d becomes ``s (p_1 - q_1)``. `q` (m,) are the targets of the second class, and `label` is 1
-    where that is the label. `p` (m,), if given, is where the smaller probability is written to.
+    d becomes ``s (p_1 - q_1)``. `h` (m,) are the targets of the less probable class, which is the
+    second where ``d <= 0``, and `label` is 1 where the label is the second. `p` (m,), if given, is
+    where the smaller probability is written to.
 
-    With ``e = exp(-|d|)`` the less probable class of a row has ``p = e / (1 + e)``, and with h its
-    target the loss is ``log(1 + e) + h |d|``: nothing cancels where a row is certain.
+    With ``e = exp(-|d|)`` the less probable class of a row has ``p = e / (1 + e)``, and the loss is
+    ``log(1 + e) + h |d|``: nothing cancels where a row is certain.
     """
     second = d > 0
     right = second == (label > 0)
-    h = np.abs(q - second)
     s_signed = np.copysign(s, 0 - d)  # positive where the first class is the more probable one
     np.abs(d, out=d)
     e = np.exp(-d)

@@ -101,7 +101,8 @@ def test_numbers_are_those_of_two_rows(rows, kernel):
 def test_cross_entropy_has_every_digit_where_a_row_is_certain(d, q):
     """The residual of a certain row is a tiny number, not the difference of two large ones."""
     residual, p = np.array([d]), np.empty(1)
-    loss, _ = binary_cross_entropy(residual, np.array([q]), np.array([q > 0.5]), np.ones(1), p)
+    h = np.array([1 - q if d > 0 else q])
+    loss, _ = binary_cross_entropy(residual, h, np.array([q > 0.5]), np.ones(1), p)
     expected = (1 - q) * expit(d) - q * expit(-d)
     assert residual[0] == pytest.approx(expected, rel=1e-13, abs=5e-324)
     assert p[0] == pytest.approx(expit(-abs(d)), rel=1e-13)
@@ -116,8 +117,18 @@ def test_a_row_without_a_favourite_is_not_right():
     d, y = np.array([0.0, 0.0, 2.0, -2.0]), np.array([0, 1, 1, 0])
     Z = np.array([-d / 2, d / 2])
     s = np.array([0.1, 0.2, 0.3, 0.4])
-    assert binary_cross_entropy(d, y.astype(float), y, s)[1] == pytest.approx(0.7)
+    assert binary_cross_entropy(d, (y == (d <= 0)) * 1.0, y, s)[1] == pytest.approx(0.7)
     assert cross_entropy(Z, y, s)[1] == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("smoothing", [1e-18, 1e-12])
+def test_little_smoothing_is_the_same_for_both_classes(threads, smoothing):
+    """The target of the other class is not what rounding leaves of one less the label's."""
+    targets = Targets.of(np.array([0, 1]), 2, smoothing)
+    rows = as_rows(np.array([[-50.0], [50.0]]), targets, np.ones(2), threads)
+    _, G, G1 = rows.sums(residuals, (np.array([[-1.0], [1.0]]), np.zeros(2)))
+    np.testing.assert_allclose(G[1], 50 * smoothing / 2, rtol=1e-12)
+    assert G1[1] == 0
 
 
 def test_kernels_without_a_counterpart_have_none():

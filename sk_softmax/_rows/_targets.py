@@ -61,11 +61,11 @@ class Targets:
             d -= self.offset[:, 0]
         return d
 
-    def probability(self, k, dtype):
-        """That of one class in each row, (m,)."""
+    def probability(self, is_second, dtype):
+        """That of one of two classes in each row, (m,), of the second where a mask says so."""
         if not self.are_labels:
-            return self.y[:, k]
-        q = (self.y == k).astype(dtype)
+            return np.where(is_second, self.y[:, 1], self.y[:, 0])
+        q = (self.y == is_second).astype(dtype)
         if self.smoothing:
             q *= 1 - self.smoothing
             q += self.smoothing / self.n_classes
