@@ -110,7 +110,7 @@ class Curvature:
         return self._covariances(row_weights, None, means, variances)[0]
 
     def known_scatter(self):
-        """``sum_i s_i (x_i - mean)(x_i - mean)'``, (p, p), if a Hessian has been made of it, or None.
+        """``sum_i s_i (x_i - mean)(x_i - mean)'``, (p, p), if a Hessian was made of it, or None.
 
         It has zeros where a column is constant.
         """

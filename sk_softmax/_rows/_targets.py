@@ -57,8 +57,7 @@ class Targets:
     def difference(self, d):
         """Differences (m,) of two classes' logits, with those of the offsets added in place."""
         if self.offset is not None:
-            d += self.offset[:, 1]
-            d -= self.offset[:, 0]
+            d += self.offset[:, 1] - self.offset[:, 0]
         return d
 
     def probability(self, is_second, dtype):

@@ -8,6 +8,7 @@ half the squared decrement is close to f - f*. Otherwise f is followed along suc
 does.
 """
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ import numpy as np
 from scipy.special import entr, log_softmax
 
 from sk_softmax._curvature import Curvature
+from sk_softmax._objective import NOT_FINITE, OutOfRangeError
 from sk_softmax._preconditioner import CHEAP, DIAGONAL, PreconditionerCosts
 from sk_softmax._solvers._base import SolverResult, StopReason
 from sk_softmax._solvers._bound import newton_by_cg
@@ -64,6 +66,8 @@ def result_of(objective, run, n_iter, reason, tol):
     theta, step, share, left = run.state.solution(), None, None, np.inf
     with checked():
         value = loss_at(objective, theta)
+    if not math.isfinite(value) and reason is not StopReason.DIVERGED:
+        raise OutOfRangeError(NOT_FINITE)
     gained = null_loss(objective) - value
     if reason in (StopReason.NO_IMPROVEMENT, StopReason.MAX_ITER):
         left = value  # f* is not negative

@@ -869,3 +869,15 @@ def test_a_warm_start_forgets_coefficients_of_columns_that_no_row_holds():
     model = fit(X, y, warm_start=True, random_state=0, max_iter=3)
     X[:, 1] = 0
     assert np.all(model.fit(sparse.csr_array(X), y).coef_[:, 1] == 0)
+
+
+def test_a_model_that_is_not_finite_is_an_error():
+    """Its average is not: one class weighs so much that nothing is seen of the others."""
+    X = (np.random.default_rng(0).random((10, 4)) < 0.5).astype(float)
+    y = np.array([2, 0, 1, 0, 1, 1, 0, 0, 2, 1])
+    model = SoftmaxRegression(
+        "sgd", average=True, C=np.inf, class_weight={1: 1e300}, max_iter=20, batch_size=10
+    )
+    with pytest.raises(ValueError, match="not finite"):
+        model.set_params(schedule="constant", random_state=0).fit(X, y)
+    assert not hasattr(model, "coef_")
