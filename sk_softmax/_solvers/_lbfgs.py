@@ -150,9 +150,14 @@ class _Run:
         stage = Stage(working, theta, T)
         while self._reason is None:
             stage = self._confirmed(stage) if self._may_end(stage) else self._advanced(stage)
-        is_proven = self._objective.penalty.is_none and not self._rests_on_rounding()
-        if (self._reason in _UNSETTLED or not is_proven) and self._is_separable_at_all():
-            self._reason, self._gap = StopReason.SEPARABLE, math.inf
+        rests_on_rounding = self._rests_on_rounding()
+        is_proven = self._objective.penalty.is_none and not rests_on_rounding
+        if self._reason in _UNSETTLED or not is_proven:
+            is_separable = self._is_separable_at_all()
+            if is_separable:
+                self._reason, self._gap = StopReason.SEPARABLE, math.inf
+            elif is_separable is None and rests_on_rounding:
+                self._reason, self._gap = StopReason.PRECISION, math.inf
         value = self._value(stage.theta) if self._in_float32(stage) else stage.value
         return SolverResult(
             stage.theta,
@@ -342,9 +347,11 @@ class _Run:
         return self._reason is not None
 
     def _is_separable_at_all(self):
-        """Whether a linear program says so, of an end that proved nothing."""
-        if not self._objective.may_be_separated or not self._costs.allows(WHOLE, math.inf):
+        """Whether a linear program says so, of an end without proof; None if it does not know."""
+        if not self._objective.may_be_separated:
             return False
+        if not self._costs.allows(WHOLE, math.inf):
+            return None
         return is_separable(self._objective, Curvature(self._objective).pair_sums)
 
     def _rests_on_rounding(self):

@@ -52,7 +52,7 @@ def separates(objective, step, sums=None):
 
 
 def is_separable(objective, sums):
-    """Whether some step separates classes, by a linear program; False if it is too large.
+    """Whether some step separates classes, by a linear program; None if it has no answer.
 
     A step has no part in coefficients that a penalty holds, and does not lead towards a bound.
     Margins enter as constraints once they are violated: without some of them the optimum is no
@@ -61,7 +61,7 @@ def is_separable(objective, sums):
     q, K = objective.shape[1], objective.n_classes
     largest = max(_MARGINS * (K * q) ** 2, q * objective.n_samples)
     if largest > _PROGRAM_SIZE:
-        return False
+        return None
     columns, is_label = sums.columns_and_labels()
     labels, rows = np.nonzero(is_label)
     margin_sums = (K * np.eye(K)[labels] - 1).T @ columns.T[rows]
@@ -76,7 +76,7 @@ def is_separable(objective, sums):
             columns, labels[chosen], rows[chosen], others[chosen], margin_sums, directions
         )
         if a is None:
-            return False
+            return None
         logits = a @ columns
         margins = logits[labels, rows] - logits[others, rows]
         if not margins.sum() > _FEASIBLE * len(margins):

@@ -245,6 +245,16 @@ def test_classes_separable_in_part_have_their_minimum_at_infinity(name, tol):
     assert SoftmaxRegression("lbfgs", C=1e3).fit(X, y).converged_
 
 
+def test_curvature_of_rounding_errors_is_no_proof_where_a_linear_program_has_no_answer(monkeypatch):
+    monkeypatch.setattr(_lbfgs, "is_separable", lambda objective, sums: None)
+    X, y = partly_separable()["near a tie"]
+    with pytest.warns(ConvergenceWarning):
+        model = SoftmaxRegression("lbfgs", C=np.inf).fit(X, y)
+    assert model.stop_reason_ == "precision"
+    assert not model.converged_
+    assert model.gap_ == np.inf
+
+
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("n", [60, 500])
 def test_overlapping_classes_are_not_taken_for_separable(seed, n):
