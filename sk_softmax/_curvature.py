@@ -20,8 +20,10 @@ from sk_softmax._objective import NOT_FINITE, TOO_SMALL, OutOfRangeError
 from sk_softmax._rows import ColumnStatistics, add_weighted_grams, row_weights, varies
 from sk_softmax._standardised import StandardisedColumns
 
+# So that the eigenvalues of a sampled matrix are within about (1 +- 10 ** -0.5) ** 2 of its own.
 _ROWS_PER_COLUMN = 10
-_EVALUATIONS = 3
+# Evaluations that sums of pairs of columns may cost: more rows than these afford are drawn from.
+PAIR_EVALUATIONS = 3
 # Numbers in the moments of all classes up to which they are summed by one product a block.
 _NARROW_SIZE = 2**16
 
@@ -226,7 +228,7 @@ class Curvature:
 def rows_per_matrix(objective, n_matrices):
     """Number of rows that each of some (p, p) matrices is summed over."""
     n, p = objective.n_samples, objective.n_features
-    affordable = _EVALUATIONS * objective.work / (n_matrices * p**2)
+    affordable = PAIR_EVALUATIONS * objective.work / (n_matrices * p**2)
     return int(min(n, max(_ROWS_PER_COLUMN * p, affordable)))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from sk_softmax._device_array import DeviceArray
-from sk_softmax._rows._base import CALL_WORK, Model, Rows, largest
+from sk_softmax._rows._base import CALL_WORK, FIT_EVALUATIONS, Model, Rows, largest
 from sk_softmax._rows._block import Block
 from sk_softmax._rows._concatenated import ConcatenatedRows
 from sk_softmax._rows._dense import DenseRows
@@ -24,6 +24,7 @@ from sk_softmax._rows._targets import Targets
 
 __all__ = [
     "CALL_WORK",
+    "FIT_EVALUATIONS",
     "Block",
     "ColumnStatistics",
     "ConcatenatedRows",

@@ -26,6 +26,9 @@ Model = tuple[np.ndarray, np.ndarray | None]
 # Multiplications of square products that the overhead of NumPy and SciPy is worth, of an
 # evaluation as of a factorisation.
 CALL_WORK = 3e6
+# Evaluations of the objective that a fit takes as a rule: what makes all that follow easier may
+# cost as many.
+FIT_EVALUATIONS = 50
 # Parts of a sum over rows that threads share, at most, and those that sum into large arrays of
 # their own.
 MAX_PARTS, MAX_LARGE_PARTS = 64, 8

@@ -11,9 +11,7 @@ affordable where those of (p, p) are not.
 import numpy as np
 from scipy.linalg import get_lapack_funcs
 
-# Evaluations of the original objective that the decomposition may be worth: a good part of what
-# a fit with the diagonal alone would take.
-_EVALUATIONS = 50
+from sk_softmax._rows._base import FIT_EVALUATIONS
 
 
 class Rotation:
@@ -69,4 +67,4 @@ def rotation_pays(rows):
     if p <= n or 8 * n * p > rows.spare_bytes:
         return False
     # p n^2 multiplications to decompose; an evaluation becomes cheaper by the fraction 1 - n / p.
-    return p * n**2 <= _EVALUATIONS * (1 - n / p) * rows.work
+    return p * n**2 <= FIT_EVALUATIONS * (1 - n / p) * rows.work

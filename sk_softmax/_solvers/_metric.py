@@ -15,11 +15,10 @@ from scipy import sparse
 from sk_softmax._curvature import Curvature, rows_per_matrix
 from sk_softmax._factors import inverse_cholesky
 from sk_softmax._preconditioner import SHARED, PreconditionerCosts, gauge_factor, of_variances
+from sk_softmax._rows import FIT_EVALUATIONS
 from sk_softmax._rows._products import slices, times_columns
 from sk_softmax._solvers._moments import SecondMoments, about_offsets
 
-# Evaluations of the objective that a (p, p) matrix may cost: a third of 100 epochs.
-_AFFORDABLE = 30
 _CHUNK_ROWS = 512
 # The largest p (1 - p) that a row may come to have.
 _LARGEST_WEIGHT = 0.25
@@ -63,12 +62,12 @@ class Metric:
 class Preconditioning:
     """The metric, and the steps to take in it.
 
-    Where a (p, p) matrix costs no more than a third of 100 evaluations and fits in memory it
+    Where a (p, p) matrix costs no more than 50 evaluations and fits in memory it
     is that of "shared", otherwise "diagonal". For a stream, whose `RunningMoments` are given, it is
     "shared" if these have all pairs of columns.
     """
 
-    def __init__(self, objective, running=None, noise=0.0, affordable=_AFFORDABLE):
+    def __init__(self, objective, running=None, noise=0.0, affordable=FIT_EVALUATIONS):
         self._objective = objective
         if running is None:
             self._is_shared = PreconditionerCosts(objective).allows(SHARED, affordable)

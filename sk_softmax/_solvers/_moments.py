@@ -10,11 +10,9 @@ from functools import partial
 
 import numpy as np
 
-from sk_softmax._curvature import Curvature
+from sk_softmax._curvature import PAIR_EVALUATIONS, Curvature
 from sk_softmax._objective import NOT_FINITE, TOO_SMALL, OutOfRangeError
 
-# Evaluations of the objective that the sums of all pairs of columns may cost.
-_AFFORDABLE = 3
 _NEGLIGIBLE = np.finfo(np.float64).tiny / np.finfo(np.float64).eps
 
 
@@ -149,7 +147,7 @@ def about_offsets(mean, variance):
 def affords_pairs(objective):
     """Whether all pairs of columns may be summed, by the shape of the rows alone."""
     K, p = objective.n_classes, objective.n_features
-    return p <= _AFFORDABLE * (40 + 2 * K)
+    return p <= PAIR_EVALUATIONS * (40 + 2 * K)
 
 
 def _sums_of_all(objective, pairs):
