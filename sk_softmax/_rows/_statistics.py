@@ -10,9 +10,6 @@ from functools import partial
 
 import numpy as np
 
-# Rounding errors that a sum over rows may be off by, with room to spare.
-_NEAR = 1e5
-
 
 @dataclass(frozen=True)
 class ColumnStatistics:
@@ -81,8 +78,13 @@ def _center(rows, fit_intercept):
     (mean,) = rows.reduce(_weighted_sum)
     mean = mean.astype(rows.dtype)
     first = rows.first_row().astype(rows.dtype)
-    is_near = abs(first - mean) <= _NEAR * np.finfo(first.dtype).eps * abs(first)
+    is_near = abs(first - mean) <= _rounding(rows) * abs(first)
     return np.where(is_near, first, mean)
+
+
+def _rounding(rows):
+    """What a mean over the rows may be off by, relative to that of absolute values."""
+    return rows.n_samples * np.finfo(rows.dtype).eps
 
 
 def _weighted_sum(block):
@@ -91,8 +93,7 @@ def _weighted_sum(block):
 
 def _constant(rows, first, squares):
     """Mask (p,) of the constant columns of uncentred rows."""
-    rounding = _NEAR * np.finfo(rows.dtype).eps
-    columns = np.flatnonzero(abs(squares - first**2) <= rounding * squares)
+    columns = np.flatnonzero(abs(squares - first**2) <= _rounding(rows) * squares)
     least, largest = rows.reduce(partial(_extent, columns=columns), combine=_joined_extents)
     constant = np.zeros(len(squares), dtype=bool)
     constant[columns] = largest == least
