@@ -28,8 +28,6 @@ _EPS = np.finfo(np.float64).eps
 _ROUNDINGS = 8
 # Strength of squares whose conjugate multiplies such errors; they are left out, which lowers f*.
 TINY_SQUARES = 1e-22
-# Newton steps that may be taken to bring a model's minimum, which is one up to an accuracy, nearer.
-_CORRECTIONS = 4
 
 
 def lower_bound(objective, columns, penalty, V, gradient, value, D, corrected):
@@ -62,7 +60,7 @@ def lower_bound(objective, columns, penalty, V, gradient, value, D, corrected):
     G[:, :p] -= penalty.gradient(V[:, :p])
     penalty = replace(penalty, l2=np.where(penalty.l2 > TINY_SQUARES, penalty.l2, 0.0))
     zero, excess = _rounding(objective, columns, theta, value), _excess(penalty, G, p)
-    for _ in range(_CORRECTIONS if excess.max() > _EPS else 0):
+    while excess.max() > _EPS:  # the model's minimum is one up to an accuracy
         step = corrected(G)
         nearer = G + times(step)
         left = _excess(penalty, nearer, p)

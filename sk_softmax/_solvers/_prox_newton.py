@@ -6,8 +6,8 @@ optimality most. The model, with the penalty and the bounds as they are, is mini
 see `_quadratic`. The set grows until nothing outside of it violates them. The run ends when the
 duality gap is small enough, see `_duality`.
 
-Where rows are nearly certain curvature is small and steps are long. Of a step that lowers f by much
-less than its model says a part is taken: there is a length up to which f falls for certain. Or the
+Where rows are nearly certain curvature is small and steps are long. Of a step that does not lower f
+a part is taken: there is a length up to which f falls for certain. Or the
 step is taken from a model that has more curvature, as if residuals were probabilities, whichever
 lowers f more. A few columns that are rare and large would otherwise shorten the steps of all.
 
@@ -25,32 +25,25 @@ from sk_softmax._coordinates import Coordinates, residual_weights
 from sk_softmax._curvature import Curvature
 from sk_softmax._objective import NOT_FINITE, OutOfRangeError
 from sk_softmax._preconditioner import CHEAP, DAMPING
+from sk_softmax._rows import FIT_EVALUATIONS
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason, planned_iterations
 from sk_softmax._solvers._duality import TINY_SQUARES, lower_bound
 from sk_softmax._solvers._quadratic import MatrixModel, OperatorModel, Terms, minimised
 from sk_softmax._solvers._separation import is_separable
 
 _EPS = np.finfo(np.float64).eps
-# Evaluations of f that the matrix of the largest working set may cost.
-_MATRIX_EVALUATIONS = 100
-# Matrices of that size that exist while it is summed by groups of blocks.
+# Matrices of the size of the largest working set that exist while it is summed by groups of blocks.
 _MATRICES = 8
-# Share of the decrease that a model promises with which its step is accepted.
-_ACCEPTED = 0.1
-# By what the share of the curvature by residuals that is added to a model whose step was too long
-# grows and falls with the success of steps, and the least.
-_MORE, _LEAST_DAMPING = 10.0, 1e-3
-# By what steps are shortened that decrease f by less, and how near to the longest one is enough.
-_SHORTER = 0.1
+# By what damping grows while steps are too long, and falls with their success: without it the
+# steps of a table with a far row stay short.
+_MORE = 10.0
+# How near to the longest step that lowers f a shortened one is: nearer ones cost evaluations.
 _BRACKET = 3.0
-# Newton's decrement on a face, in the decrease of the model, at which it counts as minimised.
+# Newton's decrement on a face, in the decrease of the model, at which it counts as minimised; less
+# damping than this makes no difference to it.
 _FORCING = 1e-2
-# The minimum is bounded once the model says that f is this many times `tol` above it.
-_NEAR = 10.0
 # Iterations in a row in which f may be no less than ever before, as its rounding errors let it.
 _MAX_IDLE = 4
-# Lengths of a step that are tried.
-_MAX_TRIALS = 20
 
 
 @dataclass(frozen=True)
@@ -83,6 +76,11 @@ class _Point:
     value: float
     gradient: np.ndarray
     accuracy: float
+
+
+def _decreases(point, following):
+    """Whether f is no higher at the following point, but for its rounding."""
+    return following.value <= point.value + 4 * _EPS * abs(point.value)
 
 
 class _Run:
@@ -179,10 +177,10 @@ class _Run:
         coordinates, model = self._model(point, mask)
         small = max(self._tol * abs(point.value), _EPS)
         step, decrease = self._step(self._damped(model, coordinates), point, mask)
-        if self._damping and decrease <= _NEAR * small:
+        if self._damping and decrease <= small:
             self._damping = 0.0
             step, decrease = self._step(model, point, mask)
-        if is_whole and decrease <= _NEAR * small:
+        if is_whole and decrease <= small:
             self._raise_bound(model, point, mask, step)
             if self._is_small(point):
                 self._reason = StopReason.TOL
@@ -191,17 +189,16 @@ class _Run:
             self._reason = StopReason.MAX_ITER
             return point
         following = self._point_along(point, step)
-        if self._decreases(point, following, decrease):
-            self._damping = self._damping / _MORE if self._damping > _LEAST_DAMPING else 0.0
+        if _decreases(point, following):
+            self._damping = self._damping / _MORE if self._damping > _FORCING else 0.0
         else:
-            following = self._shortened(point, step, decrease)
+            following = self._shortened(point, step)
             self._damping = max(_MORE * self._damping, DAMPING)
             damped, promised = self._step(self._damped(model, coordinates), point, mask)
             other = self._point_along(point, damped)
-            is_lower = following is None or other.value < following.value
-            if is_lower and self._decreases(point, other, promised):
+            if following is None or other.value < following.value:
                 following, decrease = other, promised
-        if following is None:
+        if following is None or not _decreases(point, following):
             self._reason = StopReason.PRECISION
             return point
         self._take(point, following, decrease)
@@ -232,28 +229,21 @@ class _Run:
         self._penalty.centre(V[:, : self._p])
         return self._point_at(V)
 
-    def _decreases(self, point, following, decrease):
-        """Whether f falls by about as much as was promised."""
-        decreased = point.value - following.value + 4 * _EPS * abs(point.value)
-        return decreased >= _ACCEPTED * decrease
-
-    def _shortened(self, point, step, decrease):
+    def _shortened(self, point, step):
         """The point after as much of a step that is too long as lowers f, or None.
 
-        Within a factor of the most that can be taken.
+        Within a factor of the most that can be taken, between that which is safe and the whole.
         """
-        safe = self._safe_length(step)
-        t, best, accepted, refused = min(safe, 0.5), None, 0.0, 1.0
-        for _ in range(_MAX_TRIALS):
+        t, best, accepted, refused = self._safe_length(step), point, 0.0, 1.0
+        while refused > _BRACKET * accepted:
             following = self._point_along(point, t * step)
-            enough = self._decreases(point, following, t * decrease)
-            if enough and (best is None or following.value < best.value):
+            if _decreases(best, following):
                 best, accepted = following, t
+            elif best is point:
+                return None
             else:
                 refused = t
-            if refused <= _BRACKET * accepted or t < _SHORTER * safe:
-                break
-            t = _SHORTER * t if best is None else math.sqrt(accepted * refused)
+            t = math.sqrt(accepted * refused)
         return best
 
     def _safe_length(self, step):
@@ -361,7 +351,7 @@ class _Run:
         l2 = self._l2[mask]
         coordinates = Coordinates(self._objective, self._columns, mask, point.V)
         n = self._objective.n_samples
-        affordable = _MATRIX_EVALUATIONS * coordinates.work / n
+        affordable = FIT_EVALUATIONS * coordinates.work / n
         if len(coordinates) ** 2 <= min(
             affordable, self._objective.rows.spare_bytes / (8 * _MATRICES)
         ):

@@ -20,10 +20,6 @@ from sk_softmax._factors import solver_of
 
 # Faces that are tried, each with a solve; most models take a handful.
 _MAX_FACES = 100
-# Share of the decrease that a step's slope promises.
-_ARMIJO = 1e-4
-# Share of Newton's decrement, of at most one half, with which a step that is cut off is accepted.
-_GOOD = 0.1
 # Lengths that are tried of a step before it is short enough that nothing leaves the box.
 _MAX_CUTS = 10
 # Products with H for a step on a face.
@@ -190,7 +186,7 @@ def minimised(model, x, g, terms, forcing):
         if not decrement > forcing * decrease:
             break
         step, Hs, change = _cut(model, x, d, slope, box, 1.0)
-        if not change <= -_GOOD * decrement:
+        if not change < 0:
             step, Hs, change = _along_face(model, x, d, slope, free, box)
         if not change < 0:
             break
@@ -235,6 +231,6 @@ def _along_face(model, x, d, slope, free, box):
     t = 1.0
     while True:
         step, Hs, change = _cut(model, x, d, slope, box, t)
-        if change < _ARMIJO * min(float(slope @ step), 0) or t < least:
+        if change < 0 or t < least:
             return step, Hs, change
         t = max(t * shorter, first) if t > first else t / 2
