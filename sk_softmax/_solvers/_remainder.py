@@ -30,15 +30,10 @@ _LAST_SHARE = 0.05
 # The same where there may be no minimum, and the iterations that it takes to see that as a rule.
 _PROOF_SHARE = 0.3
 _PROOF_ITERATIONS = 20
-# Products H v for a step: few are needed, those of real tables settle in two to five.
-_PRODUCTS = 20
-_LEAST_PRODUCTS = 5
 # Evaluations that a product is worth: it takes three products with X for two.
 _PER_PRODUCT = 1.5
 # Steps until the model holds. Where it does not after five it seldom does after ten.
 _STEPS = 5
-# Share of what may be spent that one preconditioner may cost.
-_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -159,9 +154,8 @@ def remainder(objective, theta, budget):
 def _newton_step(objective, theta, gradient, budget):
     """`newton_by_cg`, and the evaluations that it cost."""
     costs = PreconditionerCosts(objective)
-    kind = costs.best_within(DIAGONAL, min(CHEAP, _SHARE * budget))
-    n_products = int((budget - costs.cost(kind)) / _PER_PRODUCT)
-    n_products = min(max(n_products, _LEAST_PRODUCTS), _PRODUCTS)
+    kind = costs.best_within(DIAGONAL, min(CHEAP, budget))
+    n_products = max(int((budget - costs.cost(kind)) / _PER_PRODUCT), 1)
     # Not damped: here it is to be near the inverse of H, not to be stable.
     T = kind.make(Curvature(objective), theta, damping=0.0)
     newton = newton_by_cg(objective, theta, gradient, T, n_products)
