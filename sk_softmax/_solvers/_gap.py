@@ -3,8 +3,8 @@
 import math
 import sys
 
-# Iterations that an estimate is averaged over, and over which it is compared with progress.
-_SMOOTHING = 4
+# Iterations that an estimate is averaged over, and over which it is compared with progress: from
+# one to the next it jumps.
 _WINDOW = 8
 _TINY = sys.float_info.min
 
@@ -37,7 +37,7 @@ class GapEstimate:
         """Take in the objective and the raw estimate after an iteration."""
         self._values.append(value)
         self._logs.append(math.log(max(raw, _TINY)))
-        recent = self._logs[-_SMOOTHING:]
+        recent = self._logs[-_WINDOW:]
         # At most 4 times the last estimate, lest the mean lag.
         self._smooth.append(min(math.exp(sum(recent) / len(recent)), 4 * raw))
         past, present = self._smooth[self._past], self._smooth[-1]

@@ -27,7 +27,8 @@ from sk_softmax._solvers._separation import is_separable, separates
 from sk_softmax._solvers._stage import SMALL_GAP, Stage
 
 _EPS, _TINY = np.finfo(np.float64).eps, np.finfo(np.float64).tiny
-# Relative gap down to which evaluations in float32 do, and size of X from which they pay.
+# Relative gap down to which evaluations in float32 do, eight roundings of it, and size of X from
+# which they pay.
 _FLOAT32_GAP = 1e-6
 _FLOAT32_SIZE = 2**20
 # Iterations that a new stage loses because it starts without L-BFGS's memory.
@@ -35,16 +36,10 @@ _RESTART = 2
 # Evaluations that the moments of the columns are worth in the cost of a T; they are made once.
 _MOMENTS = 2
 # Each fresh T is damped by so much less: near the minimum steps need no bound, and where few rows
-# are far from all others damping hides the small curvature that the others have. After a stage
-# that got nowhere it is damped by so much more.
+# are far from all others damping hides the small curvature that the others have.
 _LESS_DAMPING = 0.3
-_MORE_DAMPING = 10.0
-# Share of the evaluations so far that the confirmation of the end may cost.
-_CONFIRMATION = 0.1
 # Stages in a row without progress after which floating point allows none.
 _MAX_STUCK = 3
-# A better kind of T is waited for if it costs less than so many refreshes of the present one.
-_WORTH_WAITING = 5
 # Leverages of rows from which on their curvature is near the rounding errors of that of others.
 _LARGE_LEVERAGE = 0.1 / math.sqrt(_EPS)
 # Ends that say nothing of a minimum.
@@ -175,14 +170,19 @@ class _Run:
             return stage
         if self._kind is WHOLE and not stage.is_rounding:
             step = stage.newton_step()
-            if self._newton_pays or stage.objective.logit_range(step) > 1:
+            in_float32 = self._in_float32(stage)
+            has_to_know = in_float32 or not self._newton_pays
+            is_long = has_to_know and stage.objective.logit_range(step) > 1
+            if in_float32 and not is_long:  # f is nearly quadratic from here, but for rounding
+                return self._in_full(stage)
+            if self._newton_pays or is_long:
                 return self._stepped(stage, step, 2 * stage.raw_gap)
         stage.run(self._after_iteration)
         self._count_evaluations(stage)
         if self._reason is not None or (stage.progressed and self._may_end(stage)):
             return stage
         if self._in_float32(stage) and (self._float32_suffices(stage) or not stage.interrupted):
-            return stage.continued_in(self._objective)
+            return self._in_full(stage)
         if stage.progressed:
             self._n_stuck = 0
         elif self._stuck(stage):
@@ -194,12 +194,11 @@ class _Run:
     def _confirmed(self, stage):
         """Have the whole Hessian say whether f is at its minimum, or where to go on."""
         if self._in_float32(stage):
-            return stage.continued_in(self._objective)
+            return self._in_full(stage)
         if self._settles(stage):
             return stage
-        allowed = max(CHEAP, _CONFIRMATION * self._spent)
-        if self._objective.may_be_separated:  # only a factor proves that there is a minimum
-            allowed = math.inf
+        # Without a penalty only a factor proves that there is a minimum.
+        allowed = math.inf if self._objective.may_be_separated else CHEAP
         if self._costs.allows(WHOLE, allowed):
             return self._confirmed_by_factor(stage)
         return self._confirmed_by_cg(stage)
@@ -284,8 +283,7 @@ class _Run:
 
     def _confirmed_by_cg(self, stage):
         """`_confirmed` by conjugate gradients, whose step the run goes on from."""
-        max_products = int(max(CHEAP, _CONFIRMATION * self._spent))
-        newton = newton_by_cg(self._working, stage.theta, stage.gradient, stage.T, max_products)
+        newton = newton_by_cg(self._working, stage.theta, stage.gradient, stage.T, CHEAP)
         self._certificate = newton.certificate
         if self._ends_at(stage, newton.bound) or self._is_separable(newton.step):
             return stage
@@ -298,15 +296,25 @@ class _Run:
         point = stage.point_along(step, expected)
         self._count_evaluations(stage)
         if point is None and self._in_float32(stage):
-            return stage.continued_in(self._objective)
+            return self._in_full(stage)
         if point is None:
             return self._stuck(stage) or self._refreshed(stage)
         self._n_stuck = 0
         stage = self._moved(stage, *point)
         self._told(stage)
+        if self._reason is None and self._float32_suffices(stage):
+            return self._in_full(stage)
         if self._reason is None:
             self._settles(stage)
         return stage
+
+    def _in_full(self, stage):
+        """The stage that goes on in float64, in which a Hessian that is to prove has to be made."""
+        stage = stage.continued_in(self._objective)
+        if self._kind is not WHOLE:
+            return stage
+        self._curvature = Curvature(self._objective)
+        return stage.with_variables(WHOLE.make(self._curvature, stage.theta))
 
     def _moved(self, stage, theta, evaluation):
         """The stage after a Newton step; in fresh variables if the whole Hessian makes them."""
@@ -321,16 +329,14 @@ class _Run:
         # Newton's method squares the gap, times what the step before shows.
         ratio = stage.raw_gap / max(self._gap_before, _TINY)
         self._gap_before = stage.raw_gap
-        if stage.raw_gap * ratio * ratio > self._tol * abs(stage.value):
-            return stage_with(WHOLE.make(self._curvature, theta, P=evaluation.probabilities))
-        moved = stage_with(stage.T)
-        if self._is_small(moved.raw_gap, moved):  # then the Hessian of the step may be enough
-            if self._in_float32(stage):  # whose gradients prove nothing
-                moved = moved.continued_in(self._objective)
-            if not self._is_certified(stage):
-                self._certificate = certificate_by_factor(stage.T, is_sharp=False)
-            if self._settles(moved) or self._in_float32(stage):
-                return moved
+        is_far = stage.raw_gap * ratio * ratio > self._tol * abs(stage.value)
+        if not (is_far or self._in_float32(stage)):  # no end rests on float32
+            moved = stage_with(stage.T)
+            if self._is_small(moved.raw_gap, moved):  # then the Hessian of the step may be enough
+                if not self._is_certified(stage):
+                    self._certificate = certificate_by_factor(stage.T, is_sharp=False)
+                if self._settles(moved):
+                    return moved
         return stage_with(WHOLE.make(self._curvature, theta, P=evaluation.probabilities))
 
     def _count_evaluations(self, stage):
@@ -393,10 +399,9 @@ class _Run:
         return self._in_float32(stage) and stage.is_within(max(self._tol, _FLOAT32_GAP))
 
     def _next_damping(self, stage):
-        """Less than before, more where steps were too long to get anywhere."""
-        if stage.progressed or stage.is_rounding:
-            return _LESS_DAMPING * self._damping
-        return min(max(DAMPING, _MORE_DAMPING * self._damping), 1.0)
+        """Less than before, as much as at first where steps were too long to get anywhere."""
+        gets_less = stage.progressed or stage.is_rounding
+        return _LESS_DAMPING * self._damping if gets_less else DAMPING
 
     def _refreshed(self, stage):
         """The stage that goes on with a fresh change of variables, if possible a better one."""
@@ -439,9 +444,7 @@ class _Run:
 
     def _next_kind(self):
         """The kind of T to make next: a better one once it has been paid for."""
-        refresh = self._costs.cost(self._kind) + _RESTART
-        cost = max(CHEAP, _WORTH_WAITING * refresh, self._spent)
-        return self._costs.best_within(self._kind, cost)
+        return self._costs.best_within(self._kind, max(CHEAP, self._spent))
 
     def _refresh_pays(self, stage):
         """Rent or buy: iterate until a fresh T costs no more than what was spent without it.

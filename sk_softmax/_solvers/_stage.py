@@ -15,10 +15,6 @@ SMALL_GAP = 1e-9
 _MEMORY_SIZE = 2**24
 # What scipy may round its first trial by, of length one.
 _SAME_POINT = 1e-12
-# Share of the decrease expected of a first step that it must reach (Armijo's rule).
-_ARMIJO = 1e-4
-# Shares of a first step, each a tenth of the last, after which there is none that decreases f.
-_MAX_TRIALS = 20
 
 
 class Stage:
@@ -157,23 +153,19 @@ class Stage:
     def _safe_share(self, step, expected):
         """The share t of a step that decreases f, and the evaluation there, or None.
 
-        Tenths of the whole step are tried, down to the share that is safe, and then tenths of that.
+        Tenths of the whole step are tried, down to the share that is safe, and then tenths of that,
+        as long as what they are expected to gain is no rounding error of f.
         """
         t, safe = 1.0, None
-        for _ in range(_MAX_TRIALS):
+        while t * expected > _EPS * max(abs(self.value), 1.0):
             evaluation = self._checked(self.theta + t * step)
-            if self._decreases(evaluation, t * expected):
+            if evaluation.value < self.value:
                 return t, evaluation
             if safe is None:
                 r = self.objective.logit_range(step)
                 safe = math.log1p(r) / r if r > 0 else 0.1
             t = max(t / 10, safe) if t > safe else t / 10
         return t, None
-
-    def _decreases(self, evaluation, expected):
-        """Whether f decreases, and by a share of what is expected."""
-        decrease = self.value - evaluation.value
-        return decrease > 0 and decrease >= _ARMIJO * expected
 
     def _backward(self, gradient):
         """Gradient in v from that in theta, both flat."""
