@@ -1,9 +1,14 @@
-"""What each constant of "lbfgs" is worth: fits with it and with its neutral value, in turns.
+"""What each constant of the solvers is worth: fits with it, and with its neutral value.
 
-    SK_SOFTMAX_DATA=FOLDER python benchmarks/ablation.py
-    python benchmarks/ablation.py --only DAMPING CHEAP
+    SK_SOFTMAX_DATA=FOLDER OPENBLAS_NUM_THREADS=1 python benchmarks/ablation.py
+    python benchmarks/ablation.py --only DAMPING CHEAP --problems wine iris
 
-A neutral value takes away what the constant is for. A ratio above one says that it helps.
+A neutral value takes away what the constant is for; half and double say how much its size matters
+(of "lbfgs" and L1, where a fit takes less than 0.3 s).
+Work is counted, see `tally.py`, and is the same in each run; a ratio above one says that the
+constant helps. Ends are compared too: the reason, and what is left of the way to the least f that
+any variant reached. CPU time is the median of three in turns, where a fit takes less than 0.1 s and
+the neutral value changes it.
 """
 
 import argparse
@@ -18,75 +23,80 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
-from problems import PROBLEMS, Problem, correlated, images, magnitudes
+import numpy as np
+from ablation_problems import cases
 from run import environment
-from sklearn.datasets import load_breast_cancer, load_wine
+from tally import Tally, TooMuchError
 
 from sk_softmax import SoftmaxRegression
+from sk_softmax._solvers._metric import Preconditioning
 
-REPEATS = 3
+MOST = 20  # times the work with the constant, after which a fit is given up
+SLOW = 0.3  # CPU seconds of a fit from which sizes are not varied
+QUICK = 0.1  # and up to which it is timed
 
 
 @dataclass(frozen=True)
 class Constant:
-    """A constant by module and name, its neutral value, and what that leaves out."""
+    """A constant by module and name, its neutral value, and what that leaves out.
+
+    `solvers` are those that it has a part in; `is_scale` is whether its size is varied, too.
+    """
 
     module: str
     name: str
     neutral: float
     without: str
+    solvers: tuple = ("lbfgs",)
+    is_scale: bool = True
+
+    def variants(self, value):
+        """Values to set it to."""
+        sizes = {"half": value / 2, "double": value * 2} if self.is_scale else {}
+        if isinstance(value, int):
+            sizes = {which: max(1, int(size)) for which, size in sizes.items()}
+        return {"neutral": self.neutral, **sizes}
 
 
+_ALL, _BOTH, _L1, _SGD = ("lbfgs", "L1", "sgd"), ("lbfgs", "L1"), ("L1",), ("sgd",)
+_LBFGS, _PROX, _REMAINDER = "_solvers._lbfgs", "_solvers._prox_newton", "_solvers._remainder"
 CONSTANTS = [
-    Constant("_preconditioner", "CHEAP", 0, "no matrix before iterations have paid for it"),
-    Constant("_preconditioner", "DAMPING", 0, "no damping"),
-    Constant("_solvers._lbfgs", "_LESS_DAMPING", 1, "damping stays as it is"),
-    Constant("_solvers._lbfgs", "_MORE_DAMPING", 1, "no more damping after a failure"),
-    Constant("_solvers._lbfgs", "_RESTART", 0, "L-BFGS's memory costs nothing"),
-    Constant("_solvers._lbfgs", "_WORTH_WAITING", 0, "a better kind only once it is paid for"),
-    Constant("_solvers._lbfgs", "_SAME_GAP", 1, "a fresh T always counts as needed"),
-    Constant("_solvers._lbfgs", "_CONFIRMATION", 0, "a confirmation may cost ten evaluations"),
-    Constant("_solvers._lbfgs", "_MAX_STUCK", 1, "one stage without progress is the last"),
-    Constant("_solvers._lbfgs", "_FLOAT32_SIZE", math.inf, "float64 throughout"),
-    Constant("_solvers._lbfgs", "_FLOAT32_GAP", 0, "float32 as long as it gets further"),
-    Constant("_solvers._bound", "SETTLED", 1, "conjugate gradients stop at the first estimate"),
-    Constant("_solvers._gap", "_SMOOTHING", 1, "the raw estimate of the gap"),
-    Constant("_solvers._gap", "_WINDOW", 1, "no correction of the estimate by progress"),
-    Constant("_solvers._stage", "SMALL_GAP", 0, "differences of f, however small"),
-    Constant("_solvers._stage", "_ARMIJO", 0, "any decrease will do"),
     Constant("_curvature", "_ROWS_PER_COLUMN", 1e9, "matrices are summed over all rows"),
-    Constant("_curvature", "_EVALUATIONS", 0, "ten rows for each column, however cheap more are"),
-    Constant("_rows._rotation", "_EVALUATIONS", 0, "no rotation of wide data"),
-]
-
-
-def few_images(name, n=20_000):
-    """The first n images, with pixels in 0 .. 1."""
-
-    def load():
-        X, y = images(name, 255)()
-        return X[:n], y[:n]
-
-    return load
-
-
-def sentinel():
-    """Breast cancer with one value that stands for a missing one."""
-    X, y = load_breast_cancer(return_X_y=True)
-    X[0, 0] = -1e7
-    return X, y
-
-
-_TAKEN = {"digits raw", "one-hot categories", "correlated 20000 x 30 x 10", "Debian text, C=1"}
-CHOSEN = [
-    *(problem for problem in PROBLEMS if problem.name in _TAKEN),
-    Problem("correlated 2000 x 500 x 5", correlated(2000, 500, 5)),
-    Problem("20,000 of Fashion-MNIST / 255", few_images("fashion_mnist"), group="images"),
-    Problem("20,000 of MNIST / 255, C=100", few_images("mnist"), C=100.0, group="images"),
-    Problem("wine raw, C=1e4", lambda: load_wine(return_X_y=True), C=1e4),
-    Problem("sentinel", sentinel),
-    Problem("magnitudes", magnitudes),
-    Problem("wide 200 x 5000 x 3", correlated(200, 5000, 3)),
+    Constant(
+        "_curvature", "PAIR_EVALUATIONS", 0, "pairs of columns of few rows only", ("lbfgs", "sgd")
+    ),
+    Constant("_preconditioner", "DAMPING", 0, "no damping at first", _BOTH),
+    Constant("_preconditioner", "CHEAP", 0, "no matrix before iterations have paid", _ALL),
+    Constant("_rows._base", "FIT_EVALUATIONS", 0, "no rotation, no matrices for L1 or SGD", _ALL),
+    Constant("_solvers._bound", "SETTLED", 1, "conjugate gradients stop at once", ("lbfgs", "sgd")),
+    Constant("_solvers._gap", "_WINDOW", 1, "the raw estimate of the gap"),
+    Constant(_LBFGS, "_FLOAT32_GAP", 0, "float32 as long as it gets further"),
+    Constant(_LBFGS, "_RESTART", 0, "L-BFGS's memory costs nothing"),
+    Constant(_LBFGS, "_LESS_DAMPING", 1, "damping stays as it is"),
+    Constant(_LBFGS, "_MAX_STUCK", 1, "one stage without progress is the last"),
+    Constant(_LBFGS, "_SAME_GAP", 1, "a fresh T always counts as needed", is_scale=False),
+    Constant("_solvers._stage", "SMALL_GAP", 0, "differences of f, however small"),
+    Constant("_solvers._separation", "_LONG_STEP", 0, "any step may separate"),
+    Constant("_solvers._separation", "_STILL", 0, "no margin may fall at all"),
+    Constant("_solvers._separation", "_MARGINS", 1, "a margin a parameter", is_scale=False),
+    Constant(_PROX, "_MORE", 1, "damping stays as it is", _L1),
+    Constant(_PROX, "_BRACKET", math.inf, "the first length that lowers f", _L1),
+    Constant(_PROX, "_FORCING", 0, "models minimised to the last digit", _L1),
+    Constant("_solvers._quadratic", "_FORCING", 1e-8, "exact steps by conjugate gradients", _L1),
+    Constant("_solvers._descent", "DIVERGED", math.inf, "nothing is a divergence", _SGD, False),
+    Constant("_solvers._descent", "LOST", math.inf, "no epoch is undone", _SGD),
+    Constant("_solvers._descent", "FLOAT32_OFFSET", math.inf, "float32 of any columns", _SGD),
+    Constant("_solvers._sgd", "_RECOVERY", 1, "halved rates stay so", _SGD, False),
+    Constant("_solvers._sgd", "_ROUNDING", 0, "no loss is a rounding error", _SGD),
+    Constant("_solvers._sgd", "_EPOCH_MOMENTUM", 0, "no momentum of epochs", _SGD, False),
+    Constant("_solvers._sgd", "_SETTLED", 1, "any plateau counts", _SGD),
+    Constant("_solvers._stream", "_BATCHES", 1, "one batch a call", _SGD),
+    Constant("_solvers._stream", "_LEAST_ROWS", 1, "batches of one row", _SGD),
+    Constant(_REMAINDER, "_NEAR", 0, "converged only within tol", _SGD),
+    Constant(_REMAINDER, "_LAST_SHARE", 0, "one step, however long the epochs took", _SGD),
+    Constant(_REMAINDER, "_PROOF_SHARE", 0, "the last step tells of separation", _SGD),
+    Constant(_REMAINDER, "_PROOF_ITERATIONS", 0, "a proof is always tried", _SGD),
+    Constant(_REMAINDER, "_STEPS", 1, "one step", _SGD),
 ]
 
 
@@ -94,84 +104,212 @@ def main():
     """Measure, print and write JSON and Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, default=Path("docs/benchmarks"))
+    parser.add_argument("--solvers", nargs="+", default=_ALL)
     parser.add_argument("--problems", nargs="+")
     parser.add_argument("--only", nargs="+", metavar="NAME")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     constants = [c for c in CONSTANTS if not options.only or c.name in options.only]
+    SoftmaxRegression().fit([[0.0], [1.0], [2.0]], [0, 1, 0])  # imports, pools and caches
     rows = []
-    for problem in CHOSEN:
-        if options.problems and problem.name not in options.problems:
-            continue
-        X, y = problem.load()
-        SoftmaxRegression(C=problem.C).fit(X, y)  # imports, pools and caches
-        for constant in constants:
-            rows.append(measure(problem, X, y, constant))
-            print(rows[-1], flush=True)
-    report = {"environment": environment(), "rows": rows}
-    options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "ablation.json").write_text(json.dumps(report, indent=1))
-    (options.output / "ablation.md").write_text(markdown(report, constants))
+    for case in cases():
+        if case.solver in options.solvers and case.name in (options.problems or [case.name]):
+            start = time.perf_counter()
+            rows += measure(case, [c for c in constants if case.solver in c.solvers])
+            print(f"{case.name}: {time.perf_counter() - start:.1f} s", flush=True)
+            report = {"environment": environment(), "rows": rows}
+            options.output.mkdir(parents=True, exist_ok=True)
+            (options.output / "ablation.json").write_text(json.dumps(report, indent=0))
+            (options.output / "ablation.md").write_text(markdown(report, constants))
 
 
-def measure(problem, X, y, constant):
-    """Median times, evaluations and ends with a constant and with its neutral value."""
-    fits = {"with": [], "without": []}
-    models = {}
-    for _ in range(REPEATS):
-        for which, times in fits.items():
+def measure(case, constants):
+    """Rows of a problem: what each variant did, and where it ended."""
+    X, y = case.load()
+    usual = Outcome.of(case, X, y)
+    rows = []
+    for constant in constants:
+        for which, value in constant.variants(current(constant)).items():
+            if which != "neutral" and (usual.seconds > SLOW or case.solver == "sgd"):
+                continue
             with ExitStack() as stack:
-                if which == "without":
-                    neutralise(constant, stack)
-                start = time.perf_counter()
-                models[which] = SoftmaxRegression(C=problem.C).fit(X, y)
-                times.append(time.perf_counter() - start)
-    least = min(model.loss_ for model in models.values())
-    row = {"problem": problem.name, "constant": constant.name, "module": constant.module}
-    for which, model in models.items():
-        row[which] = {
-            "seconds": statistics.median(fits[which]),
-            "n_evaluations": int(model.history_["n_evaluations"][-1]),
-            "end": model.stop_reason_,
-            "gap": (model.loss_ - least) / least,
-        }
-    return row
+                set_to(constant, value, stack)
+                other = Outcome.of(case, X, y, MOST * usual.work)
+            is_same = (other.work, other.loss) == (usual.work, usual.loss)
+            rows.append(
+                {
+                    "problem": case.name,
+                    "group": case.group,
+                    "constant": f"{constant.module}.{constant.name}",
+                    "variant": which,
+                    "work": other.work / usual.work,
+                    "counts": {} if is_same else other.counts,
+                    "end": other.end,
+                    "loss": other.loss,
+                    "cpu": 1.0,
+                }
+            )
+            if which == "neutral" and not is_same and usual.seconds < QUICK and other.loss:
+                rows[-1]["cpu"] = ratio_of_times(case, X, y, constant)
+    losses = [row["loss"] for row in rows if row["loss"] is not None] + [usual.loss]
+    if case.solver == "sgd":
+        losses.append(SoftmaxRegression("lbfgs", tol=1e-9).fit(X, y).loss_)
+    gain = null_loss(y) - min(losses)
+    for row in rows:
+        row["usual"] = {"end": usual.end, "seconds": usual.seconds}
+        row["usual"]["left"] = (usual.loss - min(losses)) / gain
+        loss = row.pop("loss")
+        row["left"] = None if loss is None else (loss - min(losses)) / gain
+    return rows
 
 
-def neutralise(constant, stack):
-    """Set a constant to its neutral value wherever it was imported."""
-    value = getattr(sys.modules[f"sk_softmax.{constant.module}"], constant.name)
+@dataclass(frozen=True)
+class Outcome:
+    """Work and counts of a fit, its end and loss."""
+
+    work: float
+    counts: dict
+    end: str
+    loss: float | None
+    seconds: float
+
+    @classmethod
+    def of(cls, case, X, y, limit=np.inf):
+        """That of a fit, which ends once it has done more than so much work."""
+        start = time.process_time()
+        model, loss = None, None
+        with Tally(limit) as tally:
+            try:
+                model = fitted(case, X, y)
+            except TooMuchError:
+                end = f"{MOST} times the work"
+            except Exception as error:
+                end = type(error).__name__
+        counts = dict(tally.counts)
+        if model is not None:
+            end, loss = model.stop_reason_, float(model.loss_)
+            counts["iterations"] = int(model.n_iter_[0])
+            if case.solver == "sgd":
+                end += ", converged" if model.converged_ else ""
+                loss = value_at(model, X, y)
+        return cls(tally.work, counts, end, loss, time.process_time() - start)
+
+
+def fitted(case, X, y):
+    """A model of the case, in one fit or in calls of `partial_fit` on random parts."""
+    parameters = dict(case.parameters)
+    calls = parameters.pop("calls", 0)
+    model = SoftmaxRegression(**parameters)
+    if not calls:
+        return model.fit(X, y)
+    order = np.random.default_rng(0).permutation(len(y))
+    for rows in np.array_split(order, calls):
+        model.partial_fit(X[rows], y[rows], classes=np.unique(y))
+    return model
+
+
+def value_at(model, X, y):
+    """f of a fitted model, whose penalty is that of all rows."""
+    log_P = model.predict_log_proba(X)
+    squares = float(np.square(model.coef_).sum()) * (0.5 if len(model.classes_) == 2 else 1)
+    codes = np.searchsorted(model.classes_, y)
+    return -float(log_P[np.arange(len(y)), codes].mean()) + squares / (2 * model.C * len(y))
+
+
+def null_loss(y):
+    """That of the class frequencies."""
+    frequencies = np.unique(y, return_counts=True)[1] / len(y)
+    return -float(frequencies @ np.log(frequencies))
+
+
+def ratio_of_times(case, X, y, constant):
+    """Median CPU seconds with the neutral value over those with the constant, in turns."""
+    times = {"usual": [], "neutral": []}
+    for which in ["usual", "neutral"] * 3:
+        with ExitStack() as stack:
+            if which == "neutral":
+                set_to(constant, constant.neutral, stack)
+            start = time.process_time()
+            try:
+                fitted(case, X, y)
+            except Exception:
+                return 1.0
+            times[which].append(time.process_time() - start)
+    return statistics.median(times["neutral"]) / statistics.median(times["usual"])
+
+
+def current(constant):
+    """The value of a constant."""
+    return getattr(sys.modules[f"sk_softmax.{constant.module}"], constant.name)
+
+
+def set_to(constant, value, stack):
+    """Set a constant wherever it was imported, and in the defaults of arguments."""
+    usual = current(constant)
     for name, module in list(sys.modules.items()):
-        is_ours = name.startswith("sk_softmax") and getattr(module, constant.name, None) is value
+        is_ours = name.startswith("sk_softmax") and getattr(module, constant.name, None) is usual
         if is_ours and (constant.name[0] != "_" or name == f"sk_softmax.{constant.module}"):
-            stack.enter_context(patch.object(module, constant.name, constant.neutral))
+            stack.enter_context(patch.object(module, constant.name, value))
+    if constant.name == "FIT_EVALUATIONS":
+        stack.enter_context(
+            patch.object(Preconditioning.__init__, "__defaults__", (None, 0.0, value))
+        )
+
+
+def is_worse(row):
+    """Whether a variant ends for another reason or clearly further from the minimum."""
+    if row["left"] is None:
+        return row["end"] != row["usual"]["end"]
+    left, usual = row["left"], row["usual"]["left"]
+    if row["end"] != row["usual"]["end"]:
+        return True
+    return left > 1.5 * usual + (1e-4 if row["group"].startswith("sgd") else 1e-6)
 
 
 def markdown(report, constants):
-    """One line for each constant: the geometric mean, the worst problems, and changed ends."""
-    env = report["environment"]
+    """One line for each constant."""
     lines = [
-        f"<!-- {json.dumps(env)} -->",
-        "| constant | its neutral value means | time without / with: mean | most | least | ends |",
-        "|---|---|---|---|---|---|",
+        f"<!-- {json.dumps(report['environment'])} -->",
+        "| constant | its neutral value means | problems that change | > 10% more work "
+        "| work: mean | worst | least | CPU: mean | half, double | other or worse ends |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for constant in constants:
-        rows = [
-            r
-            for r in report["rows"]
-            if (r["constant"], r["module"]) == (constant.name, constant.module)
+        name = f"{constant.module}.{constant.name}"
+        every = [row for row in report["rows"] if row["constant"] == name]
+        rows = [row for row in every if row["variant"] == "neutral"]
+        if not rows:
+            continue
+        most, least = (choice(rows, key=lambda row: row["work"]) for choice in (max, min))
+        varied = [
+            [row["work"] for row in every if row["variant"] == which]
+            for which in ("half", "double")
         ]
-        ratios = {r["problem"]: r["without"]["seconds"] / r["with"]["seconds"] for r in rows}
-        mean = math.exp(statistics.fmean(math.log(ratio) for ratio in ratios.values()))
-        most, least = max(ratios, key=ratios.get), min(ratios, key=ratios.get)
-        ends = [
-            f"{r['problem']}: {r['without']['end']}" for r in rows if r["without"]["end"] != "tol"
-        ]
+        sizes = [f"{geometric_mean(ratios):.3f}" for ratios in varied if ratios]
+        ends = [f"{row['problem']}: {end_of(row)}" for row in rows if is_worse(row)]
+        changes = sum(row["work"] != 1 or row["left"] != row["usual"]["left"] for row in rows)
         lines.append(
-            f"| `{constant.name}` | {constant.without} | {mean:.2f} | {ratios[most]:.2f} ({most}) "
-            f"| {ratios[least]:.2f} ({least}) | {'; '.join(ends) or '-'} |"
+            f"| `{name}` = {current(constant):.3g} | {constant.without} | {changes} of {len(rows)} "
+            f"| {sum(row['work'] > 1.1 for row in rows)} "
+            f"| {geometric_mean([row['work'] for row in rows]):.3f} "
+            f"| {most['work']:.2f} ({most['problem']}) | {least['work']:.2f} ({least['problem']}) "
+            f"| {geometric_mean([row['cpu'] for row in rows]):.2f} "
+            f"| {', '.join(sizes) or '-'} "
+            f"| {f'{len(ends)}: ' if ends else '-'}{'; '.join(ends[:3])} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def end_of(row):
+    """The end of a variant in words."""
+    if row["end"] != row["usual"]["end"]:
+        return f"{row['end']}, not {row['usual']['end']}"
+    return f"{row['left']:.1g} left, not {row['usual']['left']:.1g}"
+
+
+def geometric_mean(ratios):
+    """Of positive numbers."""
+    return math.exp(statistics.fmean(math.log(ratio) for ratio in ratios))
 
 
 if __name__ == "__main__":
