@@ -4,6 +4,9 @@ import sys
 
 import pytest
 
+# Programs that draw when they are imported.
+collect_ignore = ["user_guide/figures"]
+
 
 @pytest.fixture(autouse=True)
 def _close_figures():
