@@ -126,13 +126,8 @@ def _inverse_factor(sums, H):
 
 def _dependent_columns(sums):
     """Indices of the columns that a linear combination makes zero, the intercept last."""
-    (gram,) = sums.grams(_weights)
-    null, _ = null_space(gram)
+    null, _ = null_space(sums.gram)
     return np.flatnonzero(abs(null).max(axis=1, initial=0) > 1e-6)
-
-
-def _weights(block, Z):
-    return block.weights[np.newaxis]
 
 
 def _squared_scores(sums, theta, total, power):

@@ -10,8 +10,8 @@ from sk_softmax._solvers._tally import Tally
 # With a given learning rate, an epoch whose training loss is this many times that of the
 # start is a divergence: a useful step size may make the loss rise at first, but not so far.
 DIVERGED = 10.0
-# With the automatic one, share of what was gained that an epoch may lose before it is undone, and
-# a call of a stream before its steps are halved.
+# With the automatic learning rate: an epoch that loses more than this share of what was gained is
+# undone, and a call of a stream that does so is repeated with half the steps.
 LOST = 0.2
 # Deviations that a column's mean may be off zero for epochs in float32. An intercept makes up for
 # it, and what steps add to that is lost in its rounding.

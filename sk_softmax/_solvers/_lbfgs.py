@@ -171,12 +171,12 @@ class _Run:
         if self._kind is WHOLE and not stage.is_rounding:
             step = stage.newton_step()
             in_float32 = self._in_float32(stage)
-            has_to_know = in_float32 or not self._newton_pays
-            is_long = has_to_know and stage.objective.logit_range(step) > 1
-            if in_float32 and not is_long:  # f is nearly quadratic from here, but for rounding
-                return self._in_full(stage)
-            if self._newton_pays or is_long:
+            if self._newton_pays and not in_float32:
                 return self._stepped(stage, step, 2 * stage.raw_gap)
+            if stage.objective.logit_range(step) > 1:
+                return self._stepped(stage, step, 2 * stage.raw_gap)
+            if in_float32:  # f is nearly quadratic from here, but for rounding
+                return self._in_full(stage)
         stage.run(self._after_iteration)
         self._count_evaluations(stage)
         if self._reason is not None or (stage.progressed and self._may_end(stage)):

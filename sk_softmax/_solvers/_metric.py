@@ -62,9 +62,9 @@ class Metric:
 class Preconditioning:
     """The metric, and the steps to take in it.
 
-    Where a (p, p) matrix costs no more than 50 evaluations and fits in memory it
-    is that of "shared", otherwise "diagonal". For a stream, whose `RunningMoments` are given, it is
-    "shared" if these have all pairs of columns.
+    Where a (p, p) matrix costs no more than 50 evaluations and fits in memory it is that of
+    "shared", otherwise "diagonal". For a stream, whose `RunningMoments` are given, it is "shared"
+    if these have all pairs of columns.
     """
 
     def __init__(self, objective, running=None, noise=0.0, affordable=FIT_EVALUATIONS):

@@ -7,9 +7,9 @@ see `_quadratic`. The set grows until nothing outside of it violates them. The r
 duality gap is small enough, see `_duality`.
 
 Where rows are nearly certain curvature is small and steps are long. Of a step that does not lower f
-a part is taken: there is a length up to which f falls for certain. Or the
-step is taken from a model that has more curvature, as if residuals were probabilities, whichever
-lowers f more. A few columns that are rare and large would otherwise shorten the steps of all.
+a part is taken: there is a length up to which f falls for certain. Or the step is taken from a
+model that has more curvature, as if residuals were probabilities, whichever lowers f more. A few
+columns that are rare and large would otherwise shorten the steps of all.
 
 The method is that of J. D. Lee, Y. Sun, M. A. Saunders, "Proximal Newton-type methods for
 minimizing composite functions", SIAM Journal on Optimization 24(3), 2014.
