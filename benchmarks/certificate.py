@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 import numpy as np
 import problems
+from report import in_words
 from run import environment
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 
@@ -100,7 +101,7 @@ def _seconds(X, y):
 
 def markdown(report):
     """The table."""
-    facts = ", ".join(f"{k} {v}" for k, v in report["environment"].items() if v is not None)
+    facts = in_words(report["environment"])
     lines = [
         f"{facts}\n",
         "| data | rows x columns x classes | way | seconds | without the bound | it adds | gap "

@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from report import in_words
 from run import environment
 from scipy.special import logsumexp
 from sklearn.datasets import load_digits, load_wine
@@ -123,7 +124,7 @@ def measure(name, repeats, n_jobs):
 
 def table(facts, results):
     """Markdown of the figures."""
-    lines = [", ".join(f"{k} {v}" for k, v in facts.items() if v is not None), ""]
+    lines = [in_words(facts), ""]
     lines += ["| problem | contender | seconds | times ours | median gap | largest gap |"]
     lines += ["|---|---|---|---|---|---|"]
     for result in results:

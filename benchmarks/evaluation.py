@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from report import in_words
 from run import environment
 from sklearn._loss import HalfMultinomialLoss
 from sklearn.linear_model._linear_loss import LinearModelLoss
@@ -143,7 +144,7 @@ def peak(context, evaluate):
 def markdown(report):
     """Table of ours and of the best of scikit-learn's settings."""
     n, p, K = report["shape"]
-    facts = ", ".join(f"{k} {v}" for k, v in report["environment"].items() if v is not None)
+    facts = in_words(report["environment"])
     lines = [
         f"{facts}\n",
         f"One evaluation of loss and gradient, {n} x {p}, {K} classes; medians of "

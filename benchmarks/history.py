@@ -16,6 +16,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
+from report import in_words
 from run import environment
 from sklearn.datasets import load_digits, load_iris, load_wine
 
@@ -75,7 +76,7 @@ def leave_out_history(stack):
 
 def markdown(report):
     """Table of the times and of what history adds."""
-    facts = ", ".join(f"{k} {v}" for k, v in report["environment"].items() if v is not None)
+    facts = in_words(report["environment"])
     lines = [
         f"{facts}\n",
         "| data | solver | fits | with history | without | it adds |",

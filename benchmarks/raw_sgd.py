@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from problems import DATA_VARIABLE, PROBLEMS
+from report import in_words
 from run import environment
 
 from sk_softmax import SoftmaxRegression
@@ -131,7 +132,7 @@ def named_data():
 
 def table(report):
     """Markdown."""
-    facts = ", ".join(f"{k} {v}" for k, v in report["environment"].items() if v is not None)
+    facts = in_words(report["environment"])
     lines = [facts, "", "What is left of the way to the minimum: median, worst", ""]
     lines += ["| data | 30 epochs | 100 epochs | L-BFGS-B: evaluations to 1e-2, 1e-3 |"]
     lines += ["|---|---|---|---|"]

@@ -14,9 +14,14 @@ from measure import GAPS
 
 def markdown(report):
     """The environment, a table for each problem, and the summary."""
-    facts = ", ".join(f"{k} {v}" for k, v in report["environment"].items() if v is not None)
+    facts = in_words(report["environment"])
     tables = [problem_table(result) for result in report["results"]]
     return "\n".join([facts, *tables, summary(report["results"])])
+
+
+def in_words(environment):
+    """What a benchmark was run with, in a line."""
+    return ", ".join(f"{name} {value}" for name, value in environment.items() if value is not None)
 
 
 def problem_table(result):
