@@ -55,7 +55,16 @@ def theta_of(model, objective, data):
 
 def _have_weight(W, b):
     """Mask of the rows of coefficients and intercepts that are of classes with weight."""
-    return W.any(axis=1) | (np.isfinite(b) & (np.abs(b) != -_WITHOUT_WEIGHT))
+    has_weight = np.isfinite(b) & (np.abs(b) != -_WITHOUT_WEIGHT)
+    if not has_weight.all():
+        has_weight |= W.any(axis=1)
+    return has_weight
+
+
+def _refuse_nan(name, values):
+    """They may have been set by hand."""
+    if np.isnan(values).any():
+        raise ValueError(f"{name} must hold real numbers without NaN.")
 
 
 class PreviousModel:
@@ -76,6 +85,7 @@ class PreviousModel:
         self.seed = seed if isinstance(seed, (int, np.integer)) else None
         if hasattr(estimator, "coef_"):
             W, b = estimator.densify().coef_, np.asarray(estimator.intercept_)
+            _refuse_nan("intercept_", b)
             self._W = np.asarray(W, dtype=np.result_type(W, np.float32))
             # A class that had no weight begins with its frequency.
             self._b = np.where(np.isfinite(b), b, objective.log_priors()[: len(b)])
@@ -88,25 +98,27 @@ class PreviousModel:
         return np.zeros(self._p, dtype=bool) if self._W is None else self._W.any(axis=0)
 
     def at(self, columns=None):
-        """Its theta (p + 1, K) in some columns, or in all, in float64; classes sum to zero."""
+        """Its theta (K, p + 1) in all columns that are not zero, float64; classes sum to zero."""
+        n_columns = self._p if columns is None else len(columns)
         if self._W is None:
-            W = np.zeros((self._p if columns is None else len(columns), self._K))
+            W, b = np.zeros((self._K, n_columns)), self._b
         else:
-            W = (self._W if columns is None else self._W[:, columns]).T.astype(np.float64)
-        b = self._b if self._W is None else np.where(_have_weight(self._W, self._b), self._b, 0.0)
-        b = b[np.newaxis].astype(np.float64)
-        theta = np.concatenate([W, b]) if self._fit_intercept else W
+            W = self._W if columns is None else self._W.take(columns, axis=1)
+            _refuse_nan("coef_", W)
+            b = np.where(_have_weight(W, self._b), self._b, 0.0)
+        theta = np.column_stack([W, b] if self._fit_intercept else [W])
+        theta = theta.astype(np.float64, copy=False)
         if self._is_folded:
-            theta = theta * [-0.5, 0.5]
-        return theta - theta.mean(axis=1, keepdims=True)
+            theta = theta * [[-0.5], [0.5]]
+        return theta - theta.mean(axis=0)
 
     def is_at(self, solution, theta):
         """Whether a flat solution is what the model was made from, up to rounding."""
-        solution = solution.reshape(self._K, -1).T
-        if self._W is None or solution.shape != theta.shape:
+        if self._W is None or solution.size != theta.size:
             return False
-        solution = solution - solution.mean(axis=1, keepdims=True)
-        largest = np.abs(solution).max(axis=1, keepdims=True)
+        solution = solution.reshape(theta.shape)
+        solution = solution - solution.mean(axis=0)
+        largest = np.abs(solution).max(axis=0)
         return bool((np.abs(solution - theta) <= 8 * np.finfo(self._W.dtype).eps * largest).all())
 
 
@@ -131,7 +143,8 @@ def coefficients(objective, theta, data, columns=None):
     dtype = objective.rows.coef_dtype
     if columns is not None:
         coef, some = np.zeros((len(coef), objective.n_features), dtype=dtype), coef
-        coef[:, columns] = some
+        for row, values in zip(coef, some, strict=True):  # quicker than all rows at once
+            row[columns] = values
     return {
         "classes_": data.classes,
         "coef_": coef.astype(dtype, copy=columns is None),

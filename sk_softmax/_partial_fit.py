@@ -115,7 +115,7 @@ def _checked(estimator, X, y, classes, sample_weight, offset):
 
 
 def _check_coefficients(estimator, data):
-    """Refuse `coef_` and `intercept_`, which may have been set by hand, of another shape."""
+    """Refuse `coef_` and `intercept_`, which may be set by hand, of another shape or kind."""
     names = [name for name in ("coef_", "intercept_") if hasattr(estimator, name)]
     if not names:
         return
@@ -130,8 +130,8 @@ def _check_coefficients(estimator, data):
                 f"{name} has the shape {values.shape}, where X of {data.n_features} features "
                 f"and {len(data.classes)} classes need {shape}."
             )
-        if values.dtype.kind not in "iuf" or np.isnan(values).any():
-            raise ValueError(f"{name} must hold real numbers without NaN.")
+        if values.dtype.kind not in "iuf":
+            raise ValueError(f"{name} must hold real numbers.")
 
 
 def _stream_so_far(estimator):

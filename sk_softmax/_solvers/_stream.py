@@ -41,7 +41,7 @@ from sk_softmax._solvers._descent import (
 )
 from sk_softmax._solvers._metric import Preconditioning
 from sk_softmax._solvers._moments import RunningMoments, affords_pairs
-from sk_softmax._solvers._remainder import checked
+from sk_softmax._solvers._remainder import checked, loss_at
 from sk_softmax._solvers._schedules import SCHEDULES, Progress
 from sk_softmax._solvers._state import UNKNOWN_SEED, SGDState, Stream
 
@@ -227,9 +227,8 @@ class _Pass:
         start, inner.random_state = inner, state.random_state
         rows = np.arange(0, self._working.n_samples, max(1, self._working.n_samples // 1024))
         with checked():
-            start_loss, _ = self._working.on(self._working.rows.take(rows)).value_and_gradient(
-                start.solution()
-            )
+            sample = self._working.on(self._working.rows.take(rows))
+            start_loss = loss_at(sample, start.solution())
         bearable = DIVERGED * max(start_loss, np.log(self._working.n_classes))
         for attempt in range(_HALVINGS if self._automatic else 1):
             inner = start.copy()
@@ -336,15 +335,16 @@ def _continued(options, model, columns, stream):
     It is another if coefficients were set by hand, or parameters ask for another kind of state.
     """
     state, theta = stream.state, model.at(columns)
+    start = np.ascontiguousarray(theta.T)
     averages = options.average or options.learning_rate == "auto"
     if state is None:
-        state = SGDState(theta, None, None, np.nan, None, options.random_state)
+        state = SGDState(start, None, None, np.nan, None, options.random_state)
     else:
         state = replace(state.copy(), random_state=copy.deepcopy(state.random_state))
         if stream.seed not in (UNKNOWN_SEED, model.seed):
             state.random_state = options.random_state
         if not model.is_at(state.solution(), theta):
-            state = replace(state, theta=theta, velocity=None, average=None, n_steps=0)
+            state = replace(state, theta=start, velocity=None, average=None, n_steps=0)
     if averages and state.average is None:
         state.average, state.n_steps = state.theta.copy(), 0
     elif not averages and state.average is not None:
