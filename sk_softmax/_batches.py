@@ -18,6 +18,7 @@ import numpy as np
 from scipy import sparse
 
 from sk_softmax._rows._products import padded_number, times_columns, times_rows, times_transposed
+from sk_softmax._rows._storage import rows_view
 
 
 class Parameters:
@@ -127,10 +128,7 @@ class Batches:
         self.batch_size = min(batch_size, objective.n_samples)
         itemsize = objective.dtype.itemsize
         row_bytes = (objective.rows.n_stored / objective.n_samples + objective.n_classes) * itemsize
-        # A batch that cannot be a view of a larger one is its own chunk.
-        are_views = objective.rows.slices_are_views
-        per_chunk = int(chunk_bytes / row_bytes / self.batch_size) if are_views else 1
-        self._chunk_rows = self.batch_size * max(1, per_chunk)
+        self._chunk_rows = self.batch_size * max(1, int(chunk_bytes / row_bytes / self.batch_size))
         one_chunk = self._chunk_rows >= objective.n_samples
         self._prefetches = objective.threads.n_threads > 1 and not one_chunk
 
@@ -169,7 +167,7 @@ class Batches:
             return [Batch(X, weights, Q[0], true, rows, offset[0])]
         edges = [slice(i, i + size) for i in range(0, len(rows), size)]
         return [
-            Batch(X[i], weights[i], q, true[i], rows[i], o)
+            Batch(rows_view(X, i), weights[i], q, true[i], rows[i], o)
             for i, q, o in zip(edges, Q, offset, strict=True)
         ]
 

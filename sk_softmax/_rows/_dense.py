@@ -13,7 +13,6 @@ class DenseRows(InMemoryRows):
 
     are_centred = True
     precisions = (np.float32, np.float64)
-    slices_are_views = True
 
     @property
     def n_stored(self):

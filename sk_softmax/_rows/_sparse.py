@@ -13,7 +13,6 @@ class SparseRows(InMemoryRows):
     """Rows of a CSR matrix without duplicates, float32 or float64."""
 
     are_centred = False
-    slices_are_views = False
 
     @property
     def precisions(self):
