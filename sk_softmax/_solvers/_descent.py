@@ -91,7 +91,8 @@ def descend(objective, batches, state, order, pace, options, *, table=None, repo
         pace.note(batch)
         state.n_steps += 1
         if average is not None:
-            average.flat += average.flat.dtype.type(pace.share(m)) * (theta.flat - average.flat)
+            change = np.subtract(theta.flat, average.flat, out=gradient.flat)  # used up
+            add_multiple(average.flat, change, pace.share(m))
         if every and (number % every == 0 or rows.stop == len(order)):
             metrics = {**tally.since_last_time(), "learning_rate": rate}
             n_iter = state.n_epochs + rows.stop / len(order)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
+from scipy.linalg import eigvalsh_tridiagonal
 
 from sk_softmax._curvature import Curvature, rows_per_matrix
 from sk_softmax._factors import inverse_cholesky
@@ -20,6 +21,8 @@ from sk_softmax._rows._products import slices, times_columns
 from sk_softmax._solvers._moments import SecondMoments, about_offsets
 
 _CHUNK_ROWS = 512
+# They find the largest curvature to 5% or so, as twice as many steps of power iteration do.
+_LANCZOS_STEPS = 5
 # The largest p (1 - p) that a row may come to have.
 _LARGEST_WEIGHT = 0.25
 
@@ -29,20 +32,21 @@ class Metric:
     """M = T T' with a `matrix` (p, p) or None, and `scale` (p, K).
 
     For class k it is ``diag(scale_k) matrix diag(scale_k)``, without a matrix ``diag(scale_k)``.
-    `mean` (p, K) or (p, 1) is None if columns are not centred.
+    `centred` are the places of the c columns that are centred, by `mean` (c, K) or (c, 1).
     """
 
     matrix: np.ndarray | None
     scale: np.ndarray
-    mean: np.ndarray | None
+    centred: slice | np.ndarray
+    mean: np.ndarray
     intercept_scale: np.ndarray
     fit_intercept: bool
 
     def multiply(self, G, product):
         """Write M G into other `Parameters`; overwrites G."""
         W, D = G.W, product.W
-        if self.mean is not None:
-            W -= self.mean * G.b
+        if self.mean.size:
+            W[self.centred] -= self.mean * G.b
         if self.matrix is None:
             np.multiply(W, self.scale, out=D)
         else:
@@ -51,8 +55,9 @@ class Metric:
             D *= self.scale
         if self.fit_intercept:
             np.multiply(G.b, self.intercept_scale, out=product.b)
-            if self.mean is not None:
-                product.b -= np.einsum("ij,ij->j", np.broadcast_to(self.mean, D.shape), D)
+            if self.mean.size:
+                moved = D[self.centred]
+                product.b -= np.einsum("ij,ij->j", np.broadcast_to(self.mean, moved.shape), moved)
             product.b -= product.b.mean()
         # Class rows keep summing to zero. A product is quicker than a mean of few.
         K = D.shape[1]
@@ -177,7 +182,8 @@ class Preconditioning:
         order = "C" if times_columns(objective.n_classes, objective.rows.X, dtype) else "F"
         weight = _positive(curvature.weight)
         intercept_scale = 1 / (gauge * weight)
-        is_centred = objective.fit_intercept and curvature.mean.any()
+        is_centred = curvature.mean.any(axis=0) & objective.fit_intercept
+        centred = slice(None) if is_centred.all() else np.flatnonzero(is_centred)
         if self._is_shared:
             second = curvature.second.astype(dtype)
             matrix, scale = _shared_factors(
@@ -190,7 +196,8 @@ class Preconditioning:
         return Metric(
             matrix,
             np.asarray(scale, dtype=dtype, order=order),
-            np.asarray(curvature.mean.T, dtype=dtype, order=order) if is_centred else None,
+            centred,
+            np.asarray(curvature.mean.T[centred], dtype=dtype, order=order),
             intercept_scale.astype(dtype),
             objective.fit_intercept,
         )
@@ -283,9 +290,9 @@ def _positive(weight):
 
 
 def _largest_curvature(objective, moments):
-    """The largest curvature in the diagonal's variables, by power iteration on some rows.
+    """The largest curvature in the diagonal's variables, on some rows, and at least one.
 
-    It starts along the gradient, which knows no order of classes or columns.
+    By the method of Lanczos, from the gradient, which knows no order of classes or columns.
     """
     T = of_variances(objective, moments.weight, moments.mean, moments.second)
     rows = np.arange(0, objective.n_samples, max(1, objective.n_samples // 1024))
@@ -294,17 +301,17 @@ def _largest_curvature(objective, moments):
     if objective.fit_intercept:
         theta[:, -1] = np.log(_probabilities_at_start(objective))
     theta = theta.ravel()
-
-    def gradient(V):
-        _, G = sample.value_and_gradient(theta + T.forward(V).ravel())
-        return T.backward(G.reshape(objective.shape))
-
-    start = V = gradient(np.zeros(objective.shape))
-    largest = 1.0
-    for _ in range(10):
-        norm = np.linalg.norm(V)
+    product = sample.hessian_operator(theta)
+    _, gradient = sample.value_and_gradient(theta)
+    r, v = T.backward(gradient.reshape(objective.shape)), np.zeros(objective.shape)
+    diagonal, beside = [], []
+    for _ in range(_LANCZOS_STEPS):
+        norm = np.linalg.norm(r)
         if norm == 0:
             break
-        V = (gradient(V * (1e-3 / norm)) - start) / 1e-3
-        largest = max(largest, float(np.linalg.norm(V)))
-    return largest
+        beside.append(norm)
+        v, previous = r / norm, v
+        r = T.backward(product(T.forward(v).ravel()).reshape(objective.shape))
+        diagonal.append(np.vdot(v, r))
+        r -= diagonal[-1] * v + norm * previous
+    return max(1.0, eigvalsh_tridiagonal(diagonal, beside[1:])[-1]) if diagonal else 1.0
