@@ -2,13 +2,19 @@
 
 import copy
 import functools
+import inspect
 import warnings
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    InvalidParameterError,
+    StrOptions,
+    validate_parameter_constraints,
+)
 
 from sk_softmax import _hints
 from sk_softmax._array_api import in_numpy, place_of, put, received_with, state_in_numpy
@@ -516,15 +522,23 @@ class SoftmaxRegression(
         return super().set_params(**params)
 
     def _validate_params(self):
-        """Let errors about values of other estimators say what takes their place."""
+        """Let errors about values of other estimators say what takes their place.
+
+        Parameters at their defaults are valid, and to check them all takes long on small data.
+        """
+        defaults = _parameter_defaults(type(self))
+        values = {name: getattr(self, name) for name in defaults}
+        given = {name: value for name, value in values.items() if value is not defaults[name]}
         try:
-            super()._validate_params()
+            validate_parameter_constraints(
+                self._parameter_constraints, given, caller_name=type(self).__name__
+            )
         except InvalidParameterError as error:
             raise InvalidParameterError(f"{error}{_hints.of_values(vars(self))}") from None
 
     def __setstate__(self, state):
         """Restore a model; parameters that its version did not have get their defaults."""
-        super().__setstate__({**_parameter_defaults(), **state})
+        super().__setstate__({**_parameter_defaults(SoftmaxRegression), **state})
 
     def __getstate__(self):
         """Fitted arrays in NumPy: a model can be loaded where other libraries are not."""
@@ -538,6 +552,7 @@ class SoftmaxRegression(
 
 
 @functools.cache
-def _parameter_defaults():
-    """The parameters of the constructor by name."""
-    return SoftmaxRegression().get_params()
+def _parameter_defaults(estimator_class):
+    """The defaults of the constructor's parameters by name, `Parameter.empty` for none."""
+    parameters = inspect.signature(estimator_class.__init__).parameters
+    return {name: parameters[name].default for name in estimator_class._get_param_names()}
