@@ -25,19 +25,35 @@ def check_labelled_rows(estimator, X, y, sample_weight, *, reset):
         X = _validated(estimator, X, **options)
         check_consistent_length(X, y)
         return X, y, classes
-    if isinstance(X, DeviceArray):
-        X, y = _validated(estimator, X, **options), validate_data(estimator, y=_plain_labels(y))
+    y = _plain_labels(y)
+    if _are_certainly_labels(y):
+        X = _validated(estimator, X, **options)
+        check_consistent_length(X, y)
+    elif isinstance(X, DeviceArray):
+        X, y = _validated(estimator, X, **options), validate_data(estimator, y=y)
         check_consistent_length(X, y)
     else:
-        X, y = validate_data(estimator, X, _plain_labels(y), **options)
-    check_classification_targets(y)
+        X, y = validate_data(estimator, X, y, **options)
     classes, y = _codes(y)
     return X, y, classes
 
 
+def _are_certainly_labels(y):
+    """Whether y is an array of which scikit-learn's checks, slow on few rows, let all values pass.
+
+    They would only warn of too many classes.
+    """
+    return type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biuU"
+
+
 def _codes(labels):
     """The sorted classes, and codes into them."""
+    are_certain = _are_certainly_labels(labels)
+    if not are_certain:
+        check_classification_targets(labels)
     classes = np.unique(labels)  # with the inverse it would sort all labels, which takes longer
+    if are_certain and len(classes) > len(labels) // 2:
+        check_classification_targets(labels)
     return classes, np.searchsorted(classes, labels)
 
 
@@ -50,6 +66,8 @@ def check_data(estimator, X):
 
 def check_weights(y, sample_weight):
     """Weights of the rows, in an array of their own."""
+    if sample_weight is None:
+        return np.ones(len(y))
     return _check_sample_weight(
         sample_weight, y, dtype=np.float64, copy=True, ensure_non_negative=True
     )
@@ -66,9 +84,7 @@ def check_targets(X, y, sample_weight, classes):
     if _is_soft(y):
         seen, y = _probabilities(y)
     else:
-        y = column_or_1d(_plain_labels(y))
-        check_classification_targets(y)
-        seen, y = _codes(y)
+        seen, y = _codes(column_or_1d(_plain_labels(y)))
     check_consistent_length(X, y)
     Q = np.eye(len(seen))[y] if y.ndim == 1 else y
     unknown = np.setdiff1d(seen[Q.any(axis=0)], classes)
@@ -97,13 +113,22 @@ def is_soft(y):
 
 def _validated(estimator, X, **options):
     """X as scikit-learn's `validate_data` has it; on a device it is left where it is."""
-    if not isinstance(X, DeviceArray):
+    if isinstance(X, DeviceArray):
+        if 0 in X.shape:
+            raise ValueError(f"Found array X of shape {X.shape}: it needs a row and a column.")
+        if not X.is_finite():
+            raise ValueError("Input X contains NaN or infinity.")
+    elif not _is_certainly_valid(X):
         return validate_data(estimator, X, **options)
-    if 0 in X.shape:
-        raise ValueError(f"Found array X of shape {X.shape}: it needs a row and a column.")
-    if not X.is_finite():
-        raise ValueError("Input X contains NaN or infinity.")
     return validate_data(estimator, X, reset=options["reset"], skip_check_array=True)
+
+
+def _is_certainly_valid(X):
+    """Whether X is an array that `check_array`, which is slow on few rows, returns as it is."""
+    if type(X) is not np.ndarray or X.ndim != 2 or X.size == 0 or X.dtype not in _FLOATS:
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(X.sum()))
 
 
 def _kept_dtypes(X):
