@@ -24,15 +24,18 @@ def _blas():
     return ThreadpoolController().select(user_api="blas")
 
 
-def _share_control():
-    """Have threadpoolctl heed whichever thread sets a limit next.
+def _set_limits(limits):
+    """Set the number of threads of each BLAS, whichever thread asks, now and the next time.
 
-    From 3.8 on it heeds the first thread that set one of OpenBLAS, and ignores the others without
-    a word. The limit is that of the process all the same; `_BlasHold` keeps its threads in order.
+    From 3.8 on threadpoolctl heeds the first thread that set a limit of OpenBLAS, and ignores the
+    others without a word. The limit is that of the process all the same; `_BlasHold` keeps its
+    threads in order.
     """
-    for library in _blas().lib_controllers:
-        if hasattr(library, "clear_controlling_thread"):
-            library.clear_controlling_thread(force=True)
+    for library, limit in zip(_blas().lib_controllers, limits, strict=True):
+        share_control = getattr(library, "clear_controlling_thread", lambda force: None)
+        share_control(force=True)
+        library.set_num_threads(limit)
+        share_control(force=True)
 
 
 class _BlasHold:
@@ -46,28 +49,24 @@ class _BlasHold:
     def __init__(self):
         self._lock = threading.Lock()
         self._holders = 0
-        self._limiter = None
+        self._limits = []  # those before, of each BLAS
         self._n_cores = 1
 
     def __enter__(self):
         with self._lock:
             if self._holders == 0:
-                pools = [pool.num_threads for pool in _blas().lib_controllers]
-                self._n_cores = min(pools) if pools else effective_n_jobs(-1)
-                if max(pools, default=1) > 1:
-                    _share_control()
-                    self._limiter = _blas().limit(limits=1)
+                self._limits = [library.num_threads for library in _blas().lib_controllers]
+                self._n_cores = min(self._limits) if self._limits else effective_n_jobs(-1)
+                if max(self._limits, default=1) > 1:
+                    _set_limits([1] * len(self._limits))
             self._holders += 1
             return max(1, self._n_cores // self._holders)
 
     def __exit__(self, *exc_info):
         with self._lock:
             self._holders -= 1
-            if self._holders == 0 and self._limiter is not None:
-                _share_control()  # the last to leave need not be the first that came
-                self._limiter.restore_original_limits()
-                self._limiter = None
-                _share_control()
+            if self._holders == 0 and max(self._limits, default=1) > 1:
+                _set_limits(self._limits)
 
 
 _blas_hold = _BlasHold()
