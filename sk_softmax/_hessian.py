@@ -48,7 +48,10 @@ class PairSums:
         self.columns = columns = curvature.standardised_columns
         self.rows = objective.rows.astype(np.float64).standardised(columns.mean, columns.scale)
         self.reference = int(np.argmax(self.rows.class_weight))
-        self.others = np.delete(np.arange(K), self.reference)
+        self.others = np.flatnonzero(np.arange(K) != self.reference)
+        # Class rows that sum to zero, (K, q), are this matrix times a.
+        self._basis = np.eye(K)[:, self.others] - 1 / K
+        self._basis_gram = self._basis[self.others, :, np.newaxis]  # its product with itself
         # Pairs of classes, the reference last: their places, and their labels.
         self._first, self._second, self._incidence = _pairs(K)
         order = np.append(self.others, self.reference)
@@ -67,7 +70,9 @@ class PairSums:
         P is what an `Evaluation` kept of the probabilities at theta, or None. Where all rows have
         the same ones, the sums of all pairs are one.
         """
-        common = self.objective.common_probabilities(*self.objective.unpack(theta))
+        common = None
+        if P is None:
+            common = self.objective.common_probabilities(*self.objective.unpack(theta))
         if common is not None:
             of_classes = covariance_of_classes(common[:, 0])[np.ix_(self.others, self.others)]
             H = of_classes[:, np.newaxis, :, np.newaxis] * self.gram[:, np.newaxis]
@@ -94,7 +99,7 @@ class PairSums:
         K, q = self.objective.shape
         diagonals = np.einsum("kjlj->klj", H.reshape(K - 1, q, K - 1, q))  # a view
         squares = penalty.l2 * self.columns.scale**2
-        diagonals[:, :, : len(squares)] += (np.eye(K - 1) - 1 / K)[:, :, np.newaxis] * squares
+        diagonals[:, :, : len(squares)] += self._basis_gram * squares
 
     def gram_of_still_margins(self, step, size):
         """As `hessian`, with weight one for the margins that a step changes by less than `size`.
@@ -106,15 +111,11 @@ class PairSums:
 
     def theta_of(self, a):
         """theta, of layout (K, p + 1), of standardised a of the classes but the reference."""
-        theta = np.zeros(self.objective.shape)
-        theta[self.others] = a
-        theta = self.columns.theta_of(theta)
-        theta -= theta.sum(axis=0) / len(theta)
-        return theta
+        return self._basis @ self.columns.theta_of(a.copy())
 
     def gradient_of(self, G):
         """The gradient with respect to a from that with respect to theta, (K, p + 1)."""
-        return self.columns.gradient_of((G - G.sum(axis=0) / len(G))[self.others])
+        return self.columns.gradient_of(self._basis.T @ G)
 
     def standardised_of(self, theta):
         """The a of which `theta_of` makes theta, but for one vector added to all its rows."""
