@@ -65,8 +65,7 @@ class Stage:
             g_v = self._backward(evaluation.gradient)
             smaller = 0.5 * float(g_v @ g_v) < self.raw_gap
             return (self.theta + step, evaluation) if smaller else None
-        t, evaluation = self._safe_share(step, expected)
-        return None if evaluation is None else (self.theta + t * step, evaluation)
+        return self._safe_share(step, expected)[1]
 
     @property
     def value(self):
@@ -139,11 +138,9 @@ class Stage:
         """Choose t and keep the evaluation of the first trial; False if no step decreases f."""
         t, self._first = 1.0, None
         if not self._trapezoidal and self.raw_gap > 0:
-            step = self.newton_step()
-            t, evaluation = self._safe_share(step, 2 * self.raw_gap)
-            if evaluation is None:
+            t, self._first = self._safe_share(self.newton_step(), 2 * self.raw_gap)
+            if self._first is None:
                 return False
-            self._first = self.theta + t * step, evaluation
         length = float(np.linalg.norm(self._g_v)) or 1.0
         self._unit, self._unit_of_f = t * length, t * length**2
         self._start_value, self._start_gradient = self.value, self._g_v / length
@@ -151,16 +148,17 @@ class Stage:
         return True
 
     def _safe_share(self, step, expected):
-        """The share t of a step that decreases f, and the evaluation there, or None.
+        """The share t of a step that decreases f, and theta and the evaluation there, or None.
 
         Tenths of the whole step are tried, down to the share that is safe, and then tenths of that,
         as long as what they are expected to gain is no rounding error of f.
         """
         t, safe = 1.0, None
         while t * expected > _EPS * max(abs(self.value), 1.0):
-            evaluation = self._checked(self.theta + t * step)
+            theta = self.theta + t * step
+            evaluation = self._checked(theta)
             if evaluation.value < self.value:
-                return t, evaluation
+                return t, (theta, evaluation)
             if safe is None:
                 r = self.objective.logit_range(step)
                 safe = math.log1p(r) / r if r > 0 else 0.1
