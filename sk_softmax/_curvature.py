@@ -86,6 +86,8 @@ class Curvature:
         """
         info = np.finfo(self.rows.dtype)
         negligible = info.tiny / info.eps
+        if (statistics.squares >= negligible).all():
+            return
         is_free = np.broadcast_to(self.objective.penalty.l2 < negligible, statistics.squares.shape)
         columns = np.flatnonzero((statistics.squares < negligible) & is_free)
         if len(columns) == 0:

@@ -26,8 +26,7 @@ def inverse_sqrt(diagonal):
 
 def inverse_cholesky(A, ridge):
     """``L^-1`` with ``L L' = A + ridge I``; overwrites A."""
-    diag = np.einsum("ii->i", A)  # a view
-    diag += np.asarray(ridge, dtype=A.dtype)
+    A.flat[:: len(A) + 1] += np.asarray(ridge, dtype=A.dtype)
     L, scale = _scaled_cholesky(A)
     (trtri,) = get_lapack_funcs(("trtri",), (A,))
     inverse, _ = trtri(L, lower=True, overwrite_c=True)
@@ -47,14 +46,13 @@ def _scaled_cholesky(A):
 
     What rounding leaves indefinite gets as much more on that diagonal as it takes.
     """
-    diag = np.einsum("ii->i", A)  # a view
-    scale = inverse_sqrt(np.maximum(diag, 0))
+    scale = inverse_sqrt(np.maximum(A.diagonal(), 0))
     A *= scale
     A *= scale[:, np.newaxis]
     (potrf,) = get_lapack_funcs(("potrf",), (A,))
     jitter, failed = 10 * np.finfo(A.dtype).eps, True
     while failed:
-        diag[:] = 1 + jitter
+        A.flat[:: len(A) + 1] = 1 + jitter
         L, failed = potrf(A.T, lower=True, clean=True)  # A is symmetric; A.T needs no copy
         jitter *= 10
     return L, scale

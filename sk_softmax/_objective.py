@@ -147,7 +147,7 @@ class Objective:
         b = self.log_priors() if self.fit_intercept else np.zeros(self.n_classes)
         if self.fit_intercept and self.rows.has_offset:
             b -= self.rows.reduce(mean_offset)[0]
-        b -= b.mean()
+        b -= b.sum() / len(b)
         theta = self.pack(np.zeros((self.n_classes, self.n_features)), b)
         if self.rows.has_offset:
             return theta, self.loss(theta)[0]

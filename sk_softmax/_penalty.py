@@ -27,7 +27,7 @@ class Penalty:
 
     def value(self, W: np.ndarray) -> float:
         """The penalty of W."""
-        value = 0.5 * float(np.einsum("kj,kj->", self.l2 * W, W))
+        value = 0.5 * float(np.vdot(self.l2 * W, W))
         return value if self.is_smooth else value + float((self.l1 * abs(W)).sum())
 
     def gradient(self, W: np.ndarray) -> np.ndarray:
@@ -81,7 +81,7 @@ class Penalty:
     @cached_property
     def has_bounds(self) -> bool:
         """Whether some coefficient is bounded."""
-        return bool(np.any(np.isfinite(self.lower)) or np.any(np.isfinite(self.upper)))
+        return bool(np.isfinite(self.lower).any() or np.isfinite(self.upper).any())
 
     @cached_property
     def is_smooth(self) -> bool:

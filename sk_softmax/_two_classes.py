@@ -9,8 +9,6 @@ from functools import partial
 
 import numpy as np
 
-_SIGNS = np.array([-1.0, 1.0])
-
 
 def for_two_classes(counterpart):
     """Mark a kernel as having a counterpart, which takes ``d = z_1 - z_0`` for Z, (1, m) a model.
@@ -41,4 +39,4 @@ def difference(model):
 
 def for_both(sums):
     """Sums of both classes from that of the second, (1, p) or (1,)."""
-    return np.multiply.outer(_SIGNS, sums[0])
+    return np.concatenate([-sums, sums])

@@ -111,8 +111,7 @@ def _joined_extents(one, other):
 def _variance(weight, squares, squared_mean, center, constant, dtype):
     variance = squares - squared_mean
     eps = 8 * np.finfo(dtype).eps
-    variance[variance <= eps * squares] = 0
-    variance[..., constant] = 0
     # A constant column differs from its mean by the mean's rounding error.
-    variance[squares <= weight * (eps * center.astype(np.float64)) ** 2] = 0
+    rounding = weight * (eps * center.astype(np.float64)) ** 2
+    variance[(variance <= eps * squares) | (squares <= rounding) | constant] = 0
     return variance
