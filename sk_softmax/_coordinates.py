@@ -12,6 +12,7 @@ the same probabilities, and one sum ``sum_i s_i x_ij x_im`` serves all pairs of 
 from functools import partial
 
 import numpy as np
+from scipy.linalg.blas import dsyrk
 
 from sk_softmax._kernels import class_curvature, complement, covariance_of_classes, disagreement
 from sk_softmax._penalty import Penalty
@@ -64,7 +65,10 @@ class Coordinates:
             return self._hessian_under(common)
         q = self._mask.shape[1]
         kernel = partial(_add_hessian, places=self._places, size=len(self), q=q, **self._units)
-        (H,) = self._loss.rows.accumulate(kernel, self._model)
+        H, *blocks = self._loss.rows.accumulate(kernel, self._model)
+        for (_, _, place), block in zip(self._places, blocks, strict=True):
+            H[place, place] = block
+            H[place, place.stop :] = H[place.stop :, place].T
         return H
 
     def _hessian_under(self, P):
@@ -123,21 +127,22 @@ def _places_by_class(mask):
 
 
 def _add_hessian(total, block, Z, places, size, mean, scale, q):
-    """Add a block of rows to the matrix, whose small entries are no differences of large ones."""
+    """Add a block of rows to ``- B B'``, below its diagonal, and to the matrices of the classes.
+
+    The latter are not made by subtraction, so that their small entries are accurate.
+    """
     P, X = softmax(block.targets.logits(Z)), block.columns(mean, scale)[:q] * np.sqrt(block.weights)
-    B = np.empty((size, X.shape[1]))
+    R = np.sqrt(P * complement(P))
+    B, added = np.empty((size, X.shape[1])), []
     for k, columns, place in places:
-        np.multiply(X[columns], P[k], out=B[place])
-    H = B @ B.T
-    P *= complement(P)
-    np.sqrt(P, out=P)
-    for k, columns, place in places:
-        root = np.multiply(X[columns], P[k], out=B[place])
-        H[place, place] = -(root @ root.T)
-    if total is None:
-        return (np.negative(H, out=H),)
-    total[0][:] -= H
-    return total
+        some = X[columns]
+        np.multiply(some, P[k], out=B[place])
+        some *= R[k]
+        added.append(some @ some.T)
+    H = np.zeros((size, size), order="F") if total is None else total[0]
+    if len(places) > 1:  # a large matrix is read and written once, and no other is made
+        H = dsyrk(-1.0, B.T, beta=1.0, c=H, trans=True, lower=True, overwrite_c=True)
+    return H, *(added if total is None else add_in_place(total[1:], added))
 
 
 def _add_gram(total, block, Z, mean, scale, q):
