@@ -79,9 +79,9 @@ class Tally:
     def _count_products(self):
         original = Objective.hessian_operator
 
-        def counted(objective, theta):
+        def counted(objective, theta, P=None):
             self.add(None, 0.5 * _pass(objective))
-            product = original(objective, theta)
+            product = original(objective, theta, P)
 
             def counted_product(v):
                 self.add("products", 1.5 * _pass(objective))

@@ -208,7 +208,16 @@ def dual_entropy(block, Z, share):
     its linear approximation; minus infinity if that is no distribution. o_i are offsets.
     """
     K, targets = block.targets.n_classes, block.targets
-    P, D = softmax(targets.logits(Z[:K])), Z[K:]
+    return _dual_entropy(block, softmax(targets.logits(Z[:K])), Z[K:], share)
+
+
+def dual_entropy_at(block, D, share, P):
+    """As `dual_entropy`, of the logits of a step alone, with the softmax P of all rows."""
+    return _dual_entropy(block, P[:, block.rows].copy(), D, share)
+
+
+def _dual_entropy(block, P, D, share):
+    targets = block.targets
     D -= dots(P, D)
     D += 1
     P *= D

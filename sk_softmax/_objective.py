@@ -208,22 +208,28 @@ class Objective:
         """The mean loss at theta, without the penalty, and the weighted share of rows right."""
         return self.rows.reduce(loss_and_accuracy, self.unpack(theta))
 
-    def hessian_operator(self, theta):
+    def probabilities(self, theta):
+        """The softmax of all rows at theta, (K, n), or None where memory does not allow it."""
+        rows, n_bytes = self.rows, self.n_classes * self.n_samples * self.dtype.itemsize
+        if not rows.has_places or n_bytes > rows.spare_bytes:
+            return None
+        (parts,) = rows.reduce(probabilities, self.unpack(theta))
+        return np.concatenate(parts, axis=1)
+
+    def hessian_operator(self, theta, P=None):
         """Function ``v -> H v`` of flat v, with the Hessian H of f at theta.
 
-        A product is one pass over the rows. The probabilities at theta are kept where memory allows
-        it; elsewhere each product computes the logits there again.
+        A product is one pass over the rows. P is what `probabilities` returned, if that is known.
+        Where they are not kept each product computes the logits there again.
         """
-        model, rows = self.unpack(theta), self.rows
-        kernel, models = hessian_product, (model,)
-        n_bytes = self.n_classes * self.n_samples * self.dtype.itemsize
-        if rows.has_places and n_bytes <= rows.spare_bytes:
-            (parts,) = rows.reduce(probabilities, model)
-            kernel, models = partial(hessian_product_at, P=np.concatenate(parts, axis=1)), ()
+        P = self.probabilities(theta) if P is None else P
+        kernel, models = hessian_product, (self.unpack(theta),)
+        if P is not None:
+            kernel, models = partial(hessian_product_at, P=P), ()
 
         def product(v):
             V, c = self.unpack(v)
-            _, HV, Hc = rows.sums(kernel, *models, (V, c))
+            _, HV, Hc = self.rows.sums(kernel, *models, (V, c))
             return self.pack(HV + self.penalty.gradient(V), Hc)
 
         return product

@@ -50,6 +50,8 @@ class SolverResult:
     """Where a solver ended: parameters, objective, iterations done, and why it stopped.
 
     `gap` is a bound on f - f*, infinite where none is known, and `gap_method` what it rests on.
+    `nearer` is theta after one more Newton step, at which f is not known, if that was computed:
+    as a rule much nearer to the minimum.
     """
 
     theta: np.ndarray
@@ -59,6 +61,7 @@ class SolverResult:
     stop_reason: StopReason
     gap: float = math.inf
     gap_method: str | None = None
+    nearer: np.ndarray | None = None
 
 
 class Solver(Protocol):

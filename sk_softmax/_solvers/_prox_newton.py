@@ -39,9 +39,9 @@ _MATRICES = 8
 _MORE = 10.0
 # How near to the longest step that lowers f a shortened one is: nearer ones cost evaluations.
 _BRACKET = 3.0
-# Newton's decrement on a face, in the decrease of the model, at which it counts as minimised; less
-# damping than this makes no difference to it.
-_FORCING = 1e-2
+# Newton's decrement on a face, in the decrease of the model, from which a last step counts as the
+# way to its minimum; less damping than this makes no difference to it.
+_FORCING = 0.1
 # Iterations in a row in which f may be no less than ever before, as its rounding errors let it.
 _MAX_IDLE = 4
 
@@ -106,7 +106,7 @@ class _Run:
             of_coefficients(penalty.upper, np.inf),
         )
         self._n_iter = self._n_evaluations = 0
-        self._bound, self._reason = -math.inf, None
+        self._bound, self._reason, self._last_step = -math.inf, None, None
         self._held = self._fixed()
         self._least_value, self._n_idle, self._damping = math.inf, 0, 0.0
 
@@ -137,21 +137,27 @@ class _Run:
         # Where coefficients go to infinity gradients vanish, as they do at a minimum.
         if objective.may_be_separated and is_separable(objective, self._curvature.pair_sums):
             self._reason, self._bound = StopReason.SEPARABLE, -math.inf
-        theta = self._columns.theta_of(point.V.copy())
-        W, bounds = theta[:, : self._p], objective.penalty
-        np.clip(W, bounds.lower, bounds.upper, out=W)  # which other units may miss by a rounding
-        if self._objective.fit_intercept:
-            theta[:, -1] -= theta[:, -1].mean()
         gap = self._gap(point)
         return SolverResult(
-            theta.ravel(),
+            self._theta_of(point.V),
             point.value,
             self._n_iter,
             self._reason is StopReason.TOL,
             self._reason,
             gap,
             "duality" if gap < math.inf else None,
+            None if self._last_step is None else self._theta_of(point.V + self._last_step),
         )
+
+    def _theta_of(self, V):
+        """The flat theta of centred V, within bounds, with intercepts whose mean is zero."""
+        self._penalty.centre(V[:, : self._p])
+        theta = self._columns.theta_of(V.copy())
+        W, bounds = theta[:, : self._p], self._objective.penalty
+        np.clip(W, bounds.lower, bounds.upper, out=W)  # which other units may miss by a rounding
+        if self._objective.fit_intercept:
+            theta[:, -1] -= theta[:, -1].mean()
+        return theta.ravel()
 
     def _value_of_null_model(self):
         """f of the class frequencies alone, or of coefficients as near to zero as they may be."""
@@ -161,6 +167,8 @@ class _Run:
             return loss
         W, b = self._objective.unpack(theta)
         W = np.clip(W, penalty.lower, penalty.upper)
+        if not W.any():
+            return loss
         return self._objective.loss(self._objective.pack(W, b))[0] + penalty.value(W)
 
     def _point_at(self, V):
@@ -183,7 +191,7 @@ class _Run:
         if is_whole and decrease <= small:
             self._raise_bound(model, point, mask, step)
             if self._is_small(point):
-                self._reason = StopReason.TOL
+                self._reason, self._last_step = StopReason.TOL, step
                 return point
         if self._n_iter >= self._max_iter:
             self._reason = StopReason.MAX_ITER
@@ -265,15 +273,16 @@ class _Run:
         face = mask & inside & (self._l2 <= TINY_SQUARES)
         slope = l1 * np.sign(V)
 
-        def corrected(G):
-            step = np.zeros(G.shape)
-            if face.any():
-                step[face] = model.step(face[mask], (G + slope)[face])
+        def corrected(G, among):
+            step, some = np.zeros(G.shape), face & among
+            if some.any():
+                step[some] = model.step(some[mask], (G + slope)[some])
             return step
 
         columns, penalty = self._columns, self._penalty
         at_point = point.V, point.gradient, point.value
-        bound = lower_bound(self._objective, columns, penalty, *at_point, step, corrected)
+        allowed = self._limit(point) / 2  # the other half is for what the model is off by
+        bound = lower_bound(self._objective, columns, penalty, *at_point, step, corrected, allowed)
         self._bound = max(self._bound, bound)
 
     def _step(self, model, point, mask):
@@ -289,12 +298,15 @@ class _Run:
         return max(point.value - self._bound, _EPS)
 
     def _is_small(self, point):
-        """Whether the gap is within `tol` of f, and little beside what there is to gain."""
+        """Whether the gap is small enough."""
+        return self._gap(point) <= self._limit(point)
+
+    def _limit(self, point):
+        """The largest gap that is within `tol` of f, and little beside what there is to gain."""
         f = abs(point.value)
-        gap = self._gap(point)
         rounding = 16 * _EPS * f
         gain = max(self._null_value - point.value, 0.0)
-        return gap <= min(self._tol * f, max(math.sqrt(self._tol) * gain, rounding))
+        return min(self._tol * f, max(math.sqrt(self._tol) * gain, rounding))
 
     def _tell(self, point, decrease):
         """Report the iteration, which may end the run."""

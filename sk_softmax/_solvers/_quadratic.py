@@ -47,6 +47,7 @@ class MatrixModel:
         diagonal += more
         diagonal *= 1 + _FLAT
         self.diagonal = diagonal
+        self._face, self._solve = None, None
 
     def damped(self, more):
         """The model with more on its diagonal."""
@@ -58,7 +59,9 @@ class MatrixModel:
 
     def step(self, free, slope):
         """``-H^-1 slope`` on the coefficients of a mask."""
-        return -solver_of(self._H[np.ix_(free, free)])(slope)
+        if self._face is None or not np.array_equal(free, self._face):
+            self._face, self._solve = free.copy(), solver_of(self._H[np.ix_(free, free)])
+        return -self._solve(slope)
 
 
 class OperatorModel:
@@ -172,7 +175,7 @@ class Terms(NamedTuple):
 def minimised(model, x, g, terms, forcing):
     """The minimum of the model that is g and H at x, and what it lies below.
 
-    Ends when Newton's decrement on a face is below `forcing` times the decrease so far.
+    Ends with a step on a face whose decrement is at most `forcing` times the decrease so far.
     """
     decrease = 0.0
     for _ in range(_MAX_FACES):
@@ -183,14 +186,17 @@ def minimised(model, x, g, terms, forcing):
         box = terms.box(sign)
         d = _newton(model, free, slope)
         decrement = -float(slope @ d)
-        if not decrement > forcing * decrease:
+        if not decrement > 0:
             break
+        is_last = decrement <= forcing * decrease
         step, Hs, change = _cut(model, x, d, slope, box, 1.0)
-        if not change < 0:
+        if not (change < 0 or is_last):
             step, Hs, change = _along_face(model, x, d, slope, free, box)
         if not change < 0:
             break
         x, g, decrease = x + step, g + Hs, decrease - change
+        if is_last:
+            break
     return x, decrease
 
 

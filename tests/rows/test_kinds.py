@@ -13,6 +13,7 @@ from sk_softmax._device_array import DeviceArray
 from sk_softmax._kernels import (
     class_curvature,
     dual_entropy,
+    dual_entropy_at,
     hessian_product,
     logit_range,
     loss_and_accuracy,
@@ -370,6 +371,7 @@ KERNELS = [
     loss_and_accuracy,
     hessian_product,
     partial(dual_entropy, share=0.9),
+    partial(dual_entropy_at, share=0.9, P=np.full((K, N), 1 / K)),
     logit_range,
     margins,
     class_curvature,

@@ -36,7 +36,7 @@ DATA = {
 }
 
 
-def uncorrected(G):
+def uncorrected(G, among):
     """No step."""
     return np.zeros_like(G)
 
@@ -70,14 +70,22 @@ class Case:
         self.minimum = self.problem.value(W, b)
         self.theta = np.column_stack([W, b]) if fit_intercept else W
 
-    def bound(self, theta, D):
+    def bound(self, theta, D, corrected=uncorrected, allowed=0.0):
         """`lower_bound` at theta (K, q) along D, in standardised columns."""
         evaluation = self.objective.evaluate(theta.ravel())
         gradient = self.columns.gradient_of(evaluation.gradient.reshape(theta.shape))
         V = self.columns.of_theta(theta.copy())
         penalty = self.objective.penalty.in_units(self.columns.scale)
         return lower_bound(
-            self.objective, self.columns, penalty, V, gradient, evaluation.value, D, uncorrected
+            self.objective,
+            self.columns,
+            penalty,
+            V,
+            gradient,
+            evaluation.value,
+            D,
+            corrected,
+            allowed,
         )
 
     def with_intercepts(self, theta, D):
@@ -128,3 +136,51 @@ def test_steps_that_lead_to_no_probabilities_give_no_bound(threads):
     case = Case(PENALTIES["elastic net"], threads)
     D = case.with_intercepts(case.theta, 10 * np.ones_like(case.theta) * [[1], [0], [-1]])
     assert case.bound(case.theta, D) == -np.inf
+
+
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_the_bound_is_the_same_without_memory_for_probabilities(
+    penalty, data, threads, monkeypatch
+):
+    case = Case(PENALTIES[penalty], threads, **DATA[data])
+    D = np.zeros(case.theta.shape)
+    expected = case.bound(case.theta, D)
+    monkeypatch.setattr(Objective, "probabilities", lambda objective, theta: None)
+    assert case.bound(case.theta, D) == pytest.approx(expected, rel=1e-12)
+
+
+def test_corrections_end_where_the_bound_is_near_enough(threads):
+    """Intercepts are brought to where they have no gradient, coefficients as far as it matters."""
+    case = Case(PENALTIES["lasso"], threads)
+    columns, shape = case.columns, case.theta.shape
+    product = case.objective.hessian_operator(case.theta.ravel())
+    directions = np.eye(case.theta.size).reshape(-1, *shape)
+    H = np.array(
+        [
+            columns.gradient_of(product(columns.theta_of(V).ravel()).reshape(shape)).ravel()
+            for V in directions
+        ]
+    )
+    V = columns.of_theta(case.theta.copy())
+    face = abs(V) > 1e-6
+    face[:, -1] = [True, True, False]
+    slope = np.zeros(shape)
+    slope[:, :P] = 0.02 * columns.scale * np.sign(V[:, :P])
+    found = {}
+    for allowed in (1.0, 0.0):
+        asked = []
+
+        def corrected(G, among, asked=asked):
+            asked.append(bool(among.all()))
+            some, step = face & among, np.zeros(shape)
+            at = some.ravel()
+            step[some] = -np.linalg.solve(H[np.ix_(at, at)], (G + slope)[some])
+            return step
+
+        D = np.where(face, 1e-2, 0.0)
+        found[allowed] = case.bound(case.theta, D, corrected, allowed), any(asked)
+    assert found[1.0][0] < found[0.0][0] <= case.minimum * (1 + 1e-12)
+    assert found[0.0][0] == pytest.approx(case.minimum, rel=1e-9)
+    assert found[1.0][0] > 0
+    assert [corrects for _, corrects in found.values()] == [False, True]
