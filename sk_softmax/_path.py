@@ -173,21 +173,32 @@ def minima_along(model, data, threads, Cs):
     model = copy.copy(model)
     model.C = float(Cs[0])
     objective = make_objective(model, data, threads)
-    theta, last = objective.null_model()[0], []
+    (theta, loss), minima = objective.null_model(), []
     for C in Cs:
         model.C = float(C)
         objective = objective.with_penalty(make_penalty(model, data, data.total_weight))
-        if len(last) == 2:
-            theta = _ahead(objective, *last, np.log(C))
+        if len(minima) == 2:
+            theta = _start(objective, _ahead(objective, *minima, np.log(C)), theta, loss)
         _, solver = solver_of(model, objective)
         result = minimised(solver, objective, theta, lambda state: False)
         theta = result.theta
-        last = [*last[-1:], (np.log(C), theta)]
+        loss = result.value - objective.penalty.value(objective.unpack(theta)[0])
+        nearer = theta if result.nearer is None else result.nearer
+        minima = [*minima[-1:], (np.log(C), nearer)]
         yield model.C, coefficients(objective, theta, data), result
 
 
+def _start(objective, guess, theta, loss):
+    """A guess, or the last minimum if f is lower there, from its loss."""
+    penalty = objective.penalty
+    value = loss + penalty.value(objective.unpack(theta)[0])
+    with np.errstate(over="ignore", invalid="ignore"):  # a guess without a value is not lower
+        at_guess = objective.loss(guess)[0] + penalty.value(objective.unpack(guess)[0])
+    return guess if at_guess < value else theta
+
+
 def _ahead(objective, before, last, x):
-    """The minimum at x = log C from the last two, (x, theta), or the last one if f is lower there.
+    """The minimum at x = log C as the last two, (x, theta), have it.
 
     By the line through the two, on which a coefficient with an absolute value in its penalty keeps
     its sign, and stays at zero.
@@ -200,12 +211,7 @@ def _ahead(objective, before, last, x):
     W, penalty = objective.unpack(guess)[0], objective.penalty
     W[(W * objective.unpack(theta)[0] <= 0) & (penalty.l1 > 0)] = 0
     np.clip(W, penalty.lower, penalty.upper, out=W)
-
-    def value(theta):
-        return objective.loss(theta)[0] + penalty.value(objective.unpack(theta)[0])
-
-    with np.errstate(over="ignore", invalid="ignore"):  # a guess without a value is not lower
-        return min(theta, guess, key=value)
+    return guess
 
 
 def default_Cs(model, data, threads, number, eps):

@@ -9,7 +9,8 @@ from scipy import sparse
 from sklearn.datasets import load_digits, load_iris, load_wine
 
 from sk_softmax import PathDisplay, SoftmaxRegression, softmax_path
-from sk_softmax._path import _ahead
+from sk_softmax._path import _ahead, _start
+from sk_softmax._penalty import Penalty
 
 
 def lasso(**parameters):
@@ -171,26 +172,43 @@ def test_a_fit_starts_where_the_minima_before_it_point(parameters, monkeypatch):
     X = (X - X.mean(axis=0)) / X.std(axis=0)
     starts = []
 
-    def recorded(objective, before, last, x):
-        start = _ahead(objective, before, last, x)
-        W, W_last = (objective.unpack(theta)[0] for theta in (start, last[1]))
+    def recorded(objective, guess, theta, loss):
+        start = _start(objective, guess, theta, loss)
+        W, W_last = (objective.unpack(theta)[0] for theta in (start, theta))
+        assert loss == pytest.approx(objective.loss(theta)[0], rel=1e-12, abs=1e-15)
         assert objective.loss(start)[0] + objective.penalty.value(W) <= (
-            objective.loss(last[1])[0] + objective.penalty.value(W_last)
+            loss + objective.penalty.value(W_last)
         )
         assert (objective.penalty.lower <= W).all()
         assert (objective.penalty.upper >= W).all()
-        if "l1_ratio" in parameters:
-            assert not W[W_last == 0].any()
-        starts.append(start is not last[1])
+        starts.append(start is guess)
         return start
 
-    monkeypatch.setattr("sk_softmax._path._ahead", recorded)
+    monkeypatch.setattr("sk_softmax._path._start", recorded)
     path = softmax_path(SoftmaxRegression(**parameters), X, y, Cs=30)
-    monkeypatch.setattr("sk_softmax._path._ahead", lambda objective, before, last, x: last[1])
+    monkeypatch.setattr("sk_softmax._path._start", lambda objective, guess, theta, loss: theta)
     plain = softmax_path(SoftmaxRegression(**parameters), X, y, Cs=30)
     assert np.mean(starts) > 0.5
     assert path.n_iter.sum() < 0.8 * plain.n_iter.sum()
     assert path.converged.all()
+
+
+def test_a_guess_keeps_signs_zeros_and_bounds(make_objective):
+    X, y = make_problem(0, p=4, n_classes=2)
+    l1, upper = np.array([0.1, 0.1, 0.1, 0.0]), np.array([np.inf, 1.5, np.inf, np.inf])
+    penalty = Penalty(0.0, l1, -np.inf, upper)
+    objective = make_objective(X, y, fit_intercept=False).with_penalty(penalty)
+    before, last = np.array([[3.0, 0, 1, -1], [0.0] * 4]), np.array([[1.0, 1, 0, 1], [0.0] * 4])
+    guess = _ahead(objective, (0.0, before.ravel()), (1.0, last.ravel()), 2.0).reshape(2, 4)
+    np.testing.assert_array_equal(guess, [[0, 1.5, 0, 3], [0.0] * 4])
+
+
+def test_minima_under_absolute_values_are_as_good_as_foreseen():
+    """A fit tells where its last step leads, at which the next one is foreseen better."""
+    X, y = load_wine(return_X_y=True)
+    path = softmax_path(SoftmaxRegression(l1_ratio=1.0, tol=1e-4), X, y)
+    assert path.converged.all()
+    assert path.n_iter.sum() < 20
 
 
 def test_a_path_to_no_penalty_at_all():
