@@ -137,7 +137,11 @@ class _Run:
         # Where coefficients go to infinity gradients vanish, as they do at a minimum.
         if objective.may_be_separated and is_separable(objective, self._curvature.pair_sums):
             self._reason, self._bound = StopReason.SEPARABLE, -math.inf
-        gap = self._gap(point)
+        gap, nearer = self._gap(point), None
+        if self._last_step is not None:
+            V = point.V + self._last_step
+            self._penalty.centre(V[:, : self._p])
+            nearer = self._theta_of(V)
         return SolverResult(
             self._theta_of(point.V),
             point.value,
@@ -146,12 +150,11 @@ class _Run:
             self._reason,
             gap,
             "duality" if gap < math.inf else None,
-            None if self._last_step is None else self._theta_of(point.V + self._last_step),
+            nearer,
         )
 
     def _theta_of(self, V):
-        """The flat theta of centred V, within bounds, with intercepts whose mean is zero."""
-        self._penalty.centre(V[:, : self._p])
+        """The flat theta of V, within bounds, with intercepts whose mean is zero."""
         theta = self._columns.theta_of(V.copy())
         W, bounds = theta[:, : self._p], self._objective.penalty
         np.clip(W, bounds.lower, bounds.upper, out=W)  # which other units may miss by a rounding
