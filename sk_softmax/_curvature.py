@@ -7,6 +7,7 @@ leverage: near enough for a preconditioner. Where all rows are no more than that
 the sums are exact.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,8 +25,19 @@ from sk_softmax._standardised import StandardisedColumns
 _ROWS_PER_COLUMN = 10
 # Evaluations that sums of pairs of columns may cost: more rows than these afford are drawn from.
 PAIR_EVALUATIONS = 3
+# Deviations that a column's mean may be off zero in float32.
+FLOAT32_OFFSET = 300
 # Numbers in the moments of all classes up to which they are summed by one product a block.
 _NARROW_SIZE = 2**16
+
+
+def in_float32(objective):
+    """The objective in float32, or None if its columns do not bear that."""
+    with suppress(FloatingPointError):
+        working = objective.astype(np.float32)
+        if Curvature(working).bears_float32:
+            return working
+    return None
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,19 @@ class Curvature:
     def variance(self):
         """Weighted variances (p,) of the columns, about `mean`."""
         return self.statistics.variance
+
+    @property
+    def bears_float32(self):
+        """Whether columns are so near zero, in their deviations, that float32 leaves them digits.
+
+        An intercept makes up for the rest, and what steps add to that is lost in its rounding.
+        """
+        mean, variance = self.mean.astype(np.float64), self.variance
+        varies = variance > 0
+        is_known = varies | self.statistics.constant | (mean == 0)
+        if not (self.rows.are_centred or is_known.all()):
+            return False  # a variance is lost in the rounding of uncentred squares
+        return bool((mean[varies] ** 2 <= FLOAT32_OFFSET**2 * variance[varies]).all())
 
     @_kept_with_rows
     def covariance(self):

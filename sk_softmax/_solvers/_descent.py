@@ -13,9 +13,6 @@ DIVERGED = 10.0
 # With the automatic learning rate: an epoch that loses more than this share of what was gained is
 # undone, and a call of a stream that does so is repeated with half the steps.
 LOST = 0.2
-# Deviations that a column's mean may be off zero for epochs in float32. An intercept makes up for
-# it, and what steps add to that is lost in its rounding.
-FLOAT32_OFFSET = 300
 # Weights of iterates in the average grow like the cube of their number.
 AVERAGE_DEGREE = 3
 

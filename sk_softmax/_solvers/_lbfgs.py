@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from sk_softmax._curvature import Curvature
+from sk_softmax._curvature import Curvature, in_float32
 from sk_softmax._preconditioner import CHEAP, DAMPING, WHOLE, PreconditionerCosts
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason, planned_iterations
 from sk_softmax._solvers._bound import (
@@ -113,11 +113,11 @@ class LBFGS:
 
 
 def _working_objective(objective):
-    """The objective of the first stages: in float32 where that is quicker."""
+    """The objective of the first stages: in float32 where that is quicker and leaves digits."""
     rows = objective.rows
     if rows.n_stored < _FLOAT32_SIZE or np.float32 not in rows.precisions:
         return objective
-    return objective.astype(np.float32)
+    return in_float32(objective) or objective
 
 
 class _Run:
@@ -153,7 +153,9 @@ class _Run:
                 self._reason, self._gap = StopReason.SEPARABLE, math.inf
             elif is_separable is None and rests_on_rounding:
                 self._reason, self._gap = StopReason.PRECISION, math.inf
-        value = self._value(stage.theta) if self._in_float32(stage) else stage.value
+        value = stage.value
+        if self._in_float32(stage):
+            value, _ = self._objective.value_and_gradient(stage.theta)
         return SolverResult(
             stage.theta,
             value,
@@ -193,15 +195,14 @@ class _Run:
 
     def _confirmed(self, stage):
         """Have the whole Hessian say whether f is at its minimum, or where to go on."""
-        if self._in_float32(stage):
+        # Without a penalty only a factor proves that there is a minimum.
+        allowed = math.inf if self._objective.may_be_separated else CHEAP
+        by_factor = self._costs.allows(WHOLE, allowed)
+        if self._in_float32(stage) and (by_factor or self._is_certified(stage)):
             return self._in_full(stage)
         if self._settles(stage):
             return stage
-        # Without a penalty only a factor proves that there is a minimum.
-        allowed = math.inf if self._objective.may_be_separated else CHEAP
-        if self._costs.allows(WHOLE, allowed):
-            return self._confirmed_by_factor(stage)
-        return self._confirmed_by_cg(stage)
+        return self._confirmed_by_factor(stage) if by_factor else self._confirmed_by_cg(stage)
 
     def _is_certified(self, stage):
         """Whether there is a `Certificate` in the variables of a stage."""
@@ -233,8 +234,8 @@ class _Run:
         return gap <= max(math.sqrt(self._tol) * gain, rounding)
 
     def _settles(self, stage):
-        """Whether what the Hessian proved before is enough to end here."""
-        if not self._is_certified(stage):
+        """Whether what the Hessian proved before is enough to end here; no end rests on float32."""
+        if self._in_float32(stage) or not self._is_certified(stage):
             return False
         r = self._certificate.logit_range(stage)
         if self._ends_at(stage, self._certificate.bound(stage, r)):
@@ -282,10 +283,15 @@ class _Run:
         return self._advanced(stage)
 
     def _confirmed_by_cg(self, stage):
-        """`_confirmed` by conjugate gradients, whose step the run goes on from."""
+        """`_confirmed` by conjugate gradients, whose step the run goes on from.
+
+        In float32, of which they are made anyway, they prove nothing yet but for points to come.
+        """
         newton = newton_by_cg(self._working, stage.theta, stage.gradient, stage.T, CHEAP)
         self._certificate = newton.certificate
-        if self._ends_at(stage, newton.bound) or self._is_separable(newton.step):
+        if not self._in_float32(stage) and (
+            self._ends_at(stage, newton.bound) or self._is_separable(newton.step)
+        ):
             return stage
         return self._stepped(stage, newton.step, newton.decrement)
 
@@ -386,9 +392,6 @@ class _Run:
             return None
         self._reason = StopReason.PRECISION
         return stage
-
-    def _value(self, theta):
-        return self._objective.value_and_gradient(theta)[0]
 
     def _in_float32(self, stage):
         """Whether the stage is evaluated in float32, to be followed by one in float64."""

@@ -91,17 +91,6 @@ class Preconditioning:
         self.noise = self._largest_of_rows() + objective.fit_intercept * of_intercept
         self._noise = max(self.noise, noise)  # that of these rows, or of all rows so far
 
-    @property
-    def largest_offset(self):
-        """The largest mean of a column that is not constant, in its standard deviations."""
-        curvature = self._curvature
-        mean, variance = curvature.mean.astype(np.float64), curvature.variance
-        varies = variance > 0
-        is_known = varies | curvature.statistics.constant | (mean == 0)
-        if not (self._objective.rows.are_centred or is_known.all()):
-            return np.inf  # a variance is lost in the rounding of uncentred squares
-        return float(np.sqrt(np.max(mean[varies] ** 2 / variance[varies], initial=0)))
-
     def step_size(self, batch_size):
         """``1 / (L + R / m)`` for batches of m rows.
 

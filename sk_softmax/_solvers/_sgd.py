@@ -7,11 +7,11 @@ from typing import ClassVar
 import numpy as np
 
 from sk_softmax._batches import Batches
+from sk_softmax._curvature import in_float32
 from sk_softmax._rows import CALL_WORK
 from sk_softmax._solvers._base import IterationState, StopReason, planned_iterations
 from sk_softmax._solvers._descent import (
     DIVERGED,
-    FLOAT32_OFFSET,
     LOST,
     Steady,
     descend,
@@ -327,10 +327,7 @@ class _Epochs:
 
 def _preconditioned(objective):
     """The objective and its `Preconditioning`, in float32 if range and digits allow."""
-    working = objective.astype(objective.rows.float_dtype)
-    if working is not objective:
+    if objective.rows.float_dtype == np.float32 and (working := in_float32(objective)):
         with contextlib.suppress(FloatingPointError):
-            preconditioning = Preconditioning(working)
-            if preconditioning.largest_offset <= FLOAT32_OFFSET:
-                return working, preconditioning
+            return working, Preconditioning(working)
     return objective, Preconditioning(objective)

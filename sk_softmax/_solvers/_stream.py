@@ -27,13 +27,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sk_softmax._batches import Batches
+from sk_softmax._curvature import FLOAT32_OFFSET
 from sk_softmax._preconditioner import gauge_factor
 from sk_softmax._softmax import log_softmax
 from sk_softmax._solvers._base import planned_iterations
 from sk_softmax._solvers._descent import (
     AVERAGE_DEGREE,
     DIVERGED,
-    FLOAT32_OFFSET,
     LOST,
     Steady,
     descend,
@@ -357,10 +357,7 @@ def _continued(options, model, columns, stream):
 
 
 def _bears_float32(running):
-    """Whether the columns leave enough digits, and are in units whose squares exist in float32.
-
-    An intercept makes up for offsets, and what steps add to that is lost in its rounding.
-    """
+    """Whether the columns leave enough digits, and are in units whose squares exist in float32."""
     mean, variance = running.total_mean, running.variance
     info, second = np.finfo(np.float32), variance + mean**2
     least, most = info.tiny / info.eps, info.max * info.eps

@@ -411,11 +411,11 @@ def test_a_gradient_in_float32_proves_nothing(make_objective, make_solver, minim
 
 
 def test_newton_steps_in_float32_end_where_float32_does():
-    """Columns so far off zero leave its gradients few digits; the rest is for float64."""
+    """Columns far off zero leave its gradients few digits; the rest is for float64."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((40_000, 30))
     y = (X @ rng.standard_normal((30, 3)) + rng.gumbel(size=(40_000, 3))).argmax(axis=1)
-    model = SoftmaxRegression("lbfgs", tol=1e-8).fit(X + 1e4, y)
+    model = SoftmaxRegression("lbfgs", tol=1e-8).fit(X + 250, y)
     assert model.stop_reason_ == "tol"
     assert model.history_["n_evaluations"][-1] <= 12
 
@@ -433,6 +433,43 @@ def test_no_end_rests_on_float32(monkeypatch):
     X, y = make_problem(0, n=FLOAT32_ROWS)
     assert SoftmaxRegression("lbfgs").fit(X, y).stop_reason_ == "tol"
     assert set(certificates) == {np.dtype(np.float64)}
+
+
+def wide_problem(seed, offset):
+    """Columns on several scales, too many for a factor of the Hessian, and off zero."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((3000, 400)) @ (np.eye(400) + 0.1 * rng.standard_normal((400, 400)))
+    X *= np.exp(rng.normal(0, 2, 400))
+    W = rng.standard_normal((400, 6)) / 5
+    y = (X / X.std(axis=0) @ W + rng.gumbel(size=(3000, 6))).argmax(axis=1)
+    return X + offset * np.exp(rng.normal(0, 2, 400)), y
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_conjugate_gradients_prove_nothing_with_products_that_float32_does_not_bear(seed):
+    X, y = wide_problem(seed, 1e4)
+    least = SoftmaxRegression("lbfgs", tol=1e-12).fit(X, y).loss_
+    for tol in (1e-6, 1e-8):
+        model = SoftmaxRegression("lbfgs", tol=tol).fit(X, y)
+        assert (model.stop_reason_, model.gap_method_) == ("tol", "cg")
+        # The smallest Ritz value, which stands in for an eigenvalue, is larger than that.
+        assert model.loss_ - least <= min(tol * least, 1.1 * model.gap_)
+
+
+def test_float32_is_left_for_the_last_evaluation(monkeypatch):
+    """Newton's step by conjugate gradients is taken in it too, and what they learnt holds on."""
+    dtypes = []
+    original = Objective.evaluate
+
+    def evaluate(self, theta):
+        dtypes.append(self.dtype)
+        return original(self, theta)
+
+    monkeypatch.setattr(Objective, "evaluate", evaluate)
+    model = SoftmaxRegression("lbfgs").fit(*wide_problem(0, 0.0))
+    assert (model.stop_reason_, model.gap_method_) == ("tol", "cg")
+    assert dtypes.count(np.float64) == 1
+    assert dtypes[-1] == np.float64
 
 
 def test_what_float32_reached_before_it_overflows_is_kept(monkeypatch):
