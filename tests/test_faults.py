@@ -74,7 +74,7 @@ STAGES = {
     "the stream": (_sgd.Stream, "as_dict"),
 }
 CALLS = {
-    "lbfgs": lambda model, X, y: model.set_params(solver="lbfgs").fit(X, y),
+    "lbfgs": lambda model, X, y: model.set_params(solver="lbfgs").fit(X, y, np.ones(len(y))),
     "sgd": lambda model, X, y: model.set_params(solver="sgd").fit(X, y),
     "early stopping": lambda model, X, y: model.set_params(early_stopping=True).fit(X, y),
     "partial_fit": lambda model, X, y: model.partial_fit(X, y, classes=[0, 1, 2]),
