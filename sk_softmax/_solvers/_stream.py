@@ -107,12 +107,10 @@ class ByRows:
         doubt = np.square(batch.residuals).sum(axis=0) @ (1 / batch.weights)
         self.information += len(batch.weights) * float(doubt) / self.uncertainty
 
-    def pull(self, state, places, scale, lam):
+    def pull(self, theta, average, scale, lam):
         """The penalty's pull on coefficients of columns that no row holds, in one implicit step."""
-        theta = state.theta[places]
         theta /= 1 + self.total_rate * lam * scale
-        state.theta[places] = theta
-        state.average[places] = self.kept * state.average[places] + (1 - self.kept) * theta
+        average += (1 - self.kept) * (theta - average)
 
 
 class Calls(Steady):
@@ -130,17 +128,16 @@ class Calls(Steady):
         self._shares.append(super().share(m))
         return self._shares[-1]
 
-    def pull(self, state, places, scale, lam):
+    def pull(self, theta, average, scale, lam):
         """The penalty's pull on coefficients of columns that no row holds, as of all steps."""
         factor = 1 - self.rate * lam
         decay, kept, added = 1.0, 1.0, 0.0
         for share in self._shares:
             decay *= factor
             kept, added = (1 - share) * kept, (1 - share) * added + share * decay
-        theta = state.theta[places]
-        if state.average is not None:
-            state.average[places] = kept * state.average[places] + added * theta
-        state.theta[places] = factor**self._n_batches * theta
+        if average is not None:
+            average[:] = kept * average + added * theta
+        theta *= factor**self._n_batches
 
 
 def go_on(options, objective, weight, model, stream):
@@ -287,20 +284,17 @@ class _Pass:
         if isinstance(self._places, slice):
             joined = inner
         else:
-            joined = state.map(lambda A: A.astype(self._working.dtype))
-            others = np.ones(self._whole.n_features, dtype=bool)
-            others[self._places] = False
-            others = np.flatnonzero(others)
-            scale = None
-            if self._automatic:
-                scale = _scale(self._whole, self._running.of_columns(others))
-            if self._whole.penalty.l2 > 0:
-                pace.pull(joined, others, scale, self._whole.penalty.l2)
+            joined, p = state.map(lambda A: A.astype(self._working.dtype)), self._whole.n_features
+            if self._whole.penalty.l2 > 0:  # of all columns: the others follow
+                scale = _scale(self._whole, self._running) if self._automatic else None
+                of_coefficients = joined.map(lambda A: A[:p])  # views
+                theta, average = of_coefficients.theta, of_coefficients.average
+                pace.pull(theta, average, scale, self._whole.penalty.l2)
             for name in ("theta", "velocity", "average"):
                 A, B = getattr(joined, name), getattr(inner, name)
                 if A is not None:
                     A[self._places] = B[: len(self._places)]
-                    A[self._whole.n_features :] = B[len(self._places) :]
+                    A[p:] = B[len(self._places) :]
             joined = replace(joined, n_steps=inner.n_steps, random_state=inner.random_state)
         joined.n_plateaus += not loss < joined.best
         joined.best = min(joined.best, loss)
