@@ -123,7 +123,7 @@ class Task:
 
 
 class FitTask:
-    """A fit as callbacks see it: a subtask for each iteration. They are told that it has begun.
+    """A fit as callbacks see it, with a subtask for each iteration. Making it tells them it began.
 
     Parameters
     ----------

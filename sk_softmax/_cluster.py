@@ -174,7 +174,7 @@ def _release(futures):
 
 
 def _answer(question, share):
-    """As a task of its own, a function of the share alone."""
+    """Call a function of the share alone, as a task."""
     return question(share)
 
 

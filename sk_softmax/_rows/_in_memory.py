@@ -135,7 +135,7 @@ class InMemoryRows:
         return combined(self.threads.map(part_numbers, self.parts), combine)
 
     def accumulate(self, kernel, *models):
-        """As `Rows.accumulate`, in few groups of parts, each with arrays of its own."""
+        """As `Rows.accumulate`. Parts form few groups, each of which has its own arrays."""
         at = self._at(kernel, *models)
         n_groups = min(len(self.parts), MAX_LARGE_PARTS)
 

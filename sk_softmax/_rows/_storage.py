@@ -1,4 +1,4 @@
-"""What arrays and CSR matrices have in common, told apart."""
+"""Operations that arrays and CSR matrices both need, each in its own way."""
 
 import numpy as np
 from scipy import sparse

@@ -46,7 +46,7 @@ class Steady:
         return (AVERAGE_DEGREE + 1) / (AVERAGE_DEGREE + self._n_steps)
 
     def note(self, batch):
-        """What rows have told does not matter."""
+        """Nothing: this pace does not depend on the rows."""
 
 
 def descend(objective, batches, state, order, pace, options, *, table=None, report=None):
