@@ -85,7 +85,7 @@ CONSTANTS = [
     Constant("_solvers._quadratic", "_FORCING", 1e-8, "exact steps by conjugate gradients", _L1),
     Constant("_solvers._descent", "DIVERGED", math.inf, "nothing is a divergence", _SGD, False),
     Constant("_solvers._descent", "LOST", math.inf, "no epoch is undone", _SGD),
-    Constant("_curvature", "FLOAT32_OFFSET", math.inf, "float32 of any columns", _SGD),
+    Constant("_curvature", "_FLOAT32_OFFSET", math.inf, "float32 of any columns", _SGD),
     Constant("_solvers._sgd", "_RECOVERY", 1, "halved rates stay so", _SGD, False),
     Constant("_solvers._sgd", "_ROUNDING", 0, "no loss is a rounding error", _SGD),
     Constant("_solvers._sgd", "_EPOCH_MOMENTUM", 0, "no momentum of epochs", _SGD, False),

@@ -26,9 +26,18 @@ _ROWS_PER_COLUMN = 10
 # Evaluations that sums of pairs of columns may cost: more rows than these afford are drawn from.
 PAIR_EVALUATIONS = 3
 # Deviations that a column's mean may be off zero in float32.
-FLOAT32_OFFSET = 300
+_FLOAT32_OFFSET = 300
 # Numbers in the moments of all classes up to which they are summed by one product a block.
 _NARROW_SIZE = 2**16
+
+
+def are_near_zero(mean, variance):
+    """Whether columns are so near zero, in their deviations, that float32 leaves them digits.
+
+    An intercept makes up for the rest, and what steps add to that is lost in its rounding.
+    """
+    varies = variance > 0
+    return bool((mean[varies] ** 2 <= _FLOAT32_OFFSET**2 * variance[varies]).all())
 
 
 def in_float32(objective):
@@ -121,16 +130,11 @@ class Curvature:
 
     @property
     def bears_float32(self):
-        """Whether columns are so near zero, in their deviations, that float32 leaves them digits.
-
-        An intercept makes up for the rest, and what steps add to that is lost in its rounding.
-        """
-        mean, variance = self.mean.astype(np.float64), self.variance
-        varies = variance > 0
-        is_known = varies | self.statistics.constant | (mean == 0)
+        """Whether float32 leaves digits to the columns."""
+        is_known = (self.variance > 0) | self.statistics.constant | (self.mean == 0)
         if not (self.rows.are_centred or is_known.all()):
             return False  # a variance is lost in the rounding of uncentred squares
-        return bool((mean[varies] ** 2 <= FLOAT32_OFFSET**2 * variance[varies]).all())
+        return are_near_zero(self.mean.astype(np.float64), self.variance)
 
     @_kept_with_rows
     def covariance(self):

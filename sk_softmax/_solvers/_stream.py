@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sk_softmax._batches import Batches
-from sk_softmax._curvature import FLOAT32_OFFSET
+from sk_softmax._curvature import are_near_zero
 from sk_softmax._preconditioner import gauge_factor
 from sk_softmax._softmax import log_softmax
 from sk_softmax._solvers._base import planned_iterations
@@ -107,10 +107,10 @@ class ByRows:
         doubt = np.square(batch.residuals).sum(axis=0) @ (1 / batch.weights)
         self.information += len(batch.weights) * float(doubt) / self.uncertainty
 
-    def pull(self, theta, average, scale, lam):
+    def pull(self, state, scale, lam):
         """The penalty's pull on coefficients of columns that no row holds, in one implicit step."""
-        theta /= 1 + self.total_rate * lam * scale
-        average += (1 - self.kept) * (theta - average)
+        state.theta /= 1 + self.total_rate * lam * scale
+        state.average += (1 - self.kept) * (state.theta - state.average)
 
 
 class Calls(Steady):
@@ -128,16 +128,16 @@ class Calls(Steady):
         self._shares.append(super().share(m))
         return self._shares[-1]
 
-    def pull(self, theta, average, scale, lam):
+    def pull(self, state, scale, lam):
         """The penalty's pull on coefficients of columns that no row holds, as of all steps."""
         factor = 1 - self.rate * lam
         decay, kept, added = 1.0, 1.0, 0.0
         for share in self._shares:
             decay *= factor
             kept, added = (1 - share) * kept, (1 - share) * added + share * decay
-        if average is not None:
-            average[:] = kept * average + added * theta
-        theta *= factor**self._n_batches
+        if state.average is not None:
+            state.average[:] = kept * state.average + added * state.theta
+        state.theta *= factor**self._n_batches
 
 
 def go_on(options, objective, weight, model, stream):
@@ -287,9 +287,8 @@ class _Pass:
             joined, p = state.map(lambda A: A.astype(self._working.dtype)), self._whole.n_features
             if self._whole.penalty.l2 > 0:  # of all columns: the others follow
                 scale = _scale(self._whole, self._running) if self._automatic else None
-                of_coefficients = joined.map(lambda A: A[:p])  # views
-                theta, average = of_coefficients.theta, of_coefficients.average
-                pace.pull(theta, average, scale, self._whole.penalty.l2)
+                views = joined.map(lambda A: A[:p])
+                pace.pull(views, scale, self._whole.penalty.l2)
             for name in ("theta", "velocity", "average"):
                 A, B = getattr(joined, name), getattr(inner, name)
                 if A is not None:
@@ -357,8 +356,7 @@ def _bears_float32(running):
     least, most = info.tiny / info.eps, info.max * info.eps
     if ((second > 0) & ~((least < second) & (second < most))).any():
         return False
-    varies = variance > 0
-    return (mean[varies] ** 2 <= FLOAT32_OFFSET**2 * variance[varies]).all()
+    return are_near_zero(mean, variance)
 
 
 def _scale(objective, running):
