@@ -45,6 +45,10 @@ def frame(X, cuts=CUTS):
     """A data frame in partitions, whose divisions are not known."""
     edges = np.cumsum([0, *cuts])
     parts = [dask.delayed(X.iloc[start:stop]) for start, stop in pairwise(edges)]
+    # Tasks of Dask ask the same index in several threads whether its labels are unique. Older
+    # releases of pandas may answer no while the first asks (pandas-dev/pandas#21150), so that it
+    # is asked here.
+    assert X.columns.is_unique
     return dd.from_delayed(parts, meta=X.iloc[:0])
 
 
