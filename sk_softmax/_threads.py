@@ -8,14 +8,16 @@ therefore held at one thread, and the cores go to threads that each own a range 
 
 import functools
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 from joblib import effective_n_jobs
 from threadpoolctl import ThreadpoolController
 
-# Multiplications below which starting threads costs more than it saves.
-_THREADED_WORK = 2**22
+# Multiplications, of a millisecond or two, below which threads that wait for each other's Python
+# cost more than they save.
+_THREADED_WORK = 2**25
 
 
 @functools.cache
@@ -97,24 +99,47 @@ class RowThreads:
             self._pool = None
         _blas_hold.__exit__(*exc_info)
 
+    @property
+    def are_started(self):
+        """Whether there are threads beside the calling one."""
+        return self._pool is not None
+
     def map(self, function, items, work=np.inf):
         """``[function(item) for item in items]``, the results in order.
 
-        `work` is the number of multiplications in all; few are not worth a thread. Called from
-        within such a function it uses no further threads: they would wait for those that wait
-        for them.
+        The calling thread works, too, and whoever is free takes the next item, so that a thread
+        that wakes up late keeps nobody waiting. `work` is the number of multiplications in all;
+        few are not worth a thread. Called from within such a function it uses no further threads:
+        they would wait for those that wait for them.
         """
         if self.n_threads == 1 or len(items) == 1 or work < _THREADED_WORK or self._busy:
             return [function(item) for item in items]
-        if self._pool is None:
+        if not self.are_started:
             self._pool = ThreadPoolExecutor(
-                self.n_threads, thread_name_prefix="sk_softmax", initializer=_ignore_overflow
+                self.n_threads - 1, thread_name_prefix="sk_softmax", initializer=_ignore_overflow
             )
+        results, places = [None] * len(items), deque(range(len(items)))
+
+        def take():
+            while True:
+                try:
+                    i = places.popleft()
+                except IndexError:
+                    return
+                results[i] = function(items[i])
+
         self._busy = True
+        helpers = [self._pool.submit(take) for _ in range(min(self.n_threads, len(items)) - 1)]
         try:
-            return list(self._pool.map(function, items))
+            take()
         finally:
+            places.clear()
+            started = [helper for helper in helpers if not helper.cancel()]
+            wait(started)
             self._busy = False
+        for helper in started:
+            helper.result()
+        return results
 
 
 def _ignore_overflow():

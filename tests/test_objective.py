@@ -114,7 +114,7 @@ def test_many_blocks_equal_one(make_objective, request, layout):
 @pytest.mark.parametrize("layout", ["C", "csr"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_any_number_of_threads_gives_the_same_bits(make_objective, layout, dtype):
-    X, y = make_problem(0, n=3000)
+    X, y = make_problem(0, n=60_000)  # as many as threads are started for
     X = LAYOUTS[layout](X.astype(dtype))
     results = []
     for n_threads in (1, 2, 3, 5):
@@ -123,6 +123,7 @@ def test_any_number_of_threads_gives_the_same_bits(make_objective, layout, dtype
             objective = make_objective(X, y, threads=threads).astype(dtype)
             theta = random_theta(0, objective).ravel()
             value, G = objective.value_and_gradient(theta)
+            assert threads.are_started == (n_threads > 1)
             results.append((value, G.tobytes(), *(a.tobytes() for a in moments(objective, theta))))
     assert len(objective.rows.parts) > 1
     assert all(result == results[0] for result in results)

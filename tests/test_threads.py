@@ -2,6 +2,7 @@ import gc
 import multiprocessing
 import os
 import threading
+import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
@@ -152,6 +153,37 @@ def test_map_passes_errors_on(n_threads):
         threads.n_threads = n_threads
         with pytest.raises(ZeroDivisionError):
             threads.map(lambda item: 1 / item, [1, 0, 2])
+
+
+@pytest.mark.parametrize("caller_fails", [True, False])
+def test_map_waits_for_all_and_passes_the_errors_of_either_thread_on(caller_fails):
+    """The calling thread works beside its helpers, and no item is left at work behind its back."""
+    both_at_work, finished = threading.Barrier(2), []
+
+    def work(item):
+        both_at_work.wait(timeout=60)
+        is_caller = threading.current_thread() is threading.main_thread()
+        if is_caller == caller_fails:
+            raise IndexError(item)
+        time.sleep(0.05)
+        finished.append(item)
+
+    with RowThreads() as threads:
+        threads.n_threads = 2
+        with pytest.raises(IndexError):
+            threads.map(work, [0, 1])
+        assert len(finished) == 1
+        assert threads.map(abs, [-1, -2, -3]) == [1, 2, 3]
+
+
+def test_map_does_not_wait_for_threads_that_are_not_needed():
+    may_go_on = threading.Event()
+    with RowThreads() as threads:
+        threads.n_threads = 2
+        threads.map(abs, [0, 1])
+        threads._pool.submit(may_go_on.wait, 60)  # the helper sleeps
+        assert threads.map(abs, [-1, -2, -3]) == [1, 2, 3]
+        may_go_on.set()
 
 
 def test_a_fit_holds_blas_and_restores_it(monkeypatch):

@@ -76,7 +76,7 @@ class DenseRows(InMemoryRows):
                 G1 += Z[:K].sum(axis=1, dtype=np.float64)
             return combined(numbers), G, G1
 
-        return added_up(self.threads.map(part_sums, self.parts))
+        return added_up(self.threads.map(part_sums, self.parts, self.work))
 
     def moments(self, kernel, model, center, n_weights):
         """As `Rows.moments`."""

@@ -132,7 +132,7 @@ class InMemoryRows:
                 return combined(map(kernel, blocks), combine)
             return combined((kernel(*at(block)) for block in blocks), combine)
 
-        return combined(self.threads.map(part_numbers, self.parts), combine)
+        return combined(self.threads.map(part_numbers, self.parts, self.work), combine)
 
     def accumulate(self, kernel, *models):
         """As `Rows.accumulate`. Parts form few groups, each of which has its own arrays."""
@@ -147,7 +147,9 @@ class InMemoryRows:
             return total
 
         groups = slices(slice(0, len(self.parts)), number=n_groups)
-        return combined(self.threads.map(group_sums, groups), add_in_place)
+        n_pairs = self.n_classes * (self.n_classes - 1) // 2
+        work = n_pairs * self.n_samples * (self.n_features + 1) ** 2  # that of a Hessian
+        return combined(self.threads.map(group_sums, groups, work), add_in_place)
 
     def drawn_grams(self, kernel, model, means, n_rows, statistics):
         """As `Rows.drawn_grams`."""
@@ -268,7 +270,7 @@ def moments_by_rows(rows, kernel, model, center, n_weights):
             second += times_rows(C, squares(X))
         return combined(numbers), first, second
 
-    return added_up(rows.threads.map(part_sums, rows.parts))
+    return added_up(rows.threads.map(part_sums, rows.parts, rows.work))
 
 
 def added_up(parts):

@@ -53,7 +53,7 @@ def leverages(rows, statistics):
         for block in blocks:
             found[block.rows] = block.squares_times(inverse, statistics.center)
 
-    rows.threads.map(fill, rows.parts)
+    rows.threads.map(fill, rows.parts, rows.work)
     return found
 
 
@@ -82,7 +82,7 @@ def _row_weights(rows, kernel, model, n_weights):
                 weights, _ = kernel(block, logits and logits(block))
                 C[:, block.rows] = weights[chunk]
 
-        rows.threads.map(fill, rows.parts)
+        rows.threads.map(fill, rows.parts, rows.work)
         yield list(zip(range(chunk.start, chunk.stop), C, strict=True))
 
 
