@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from sk_softmax._curvature import Curvature, in_float32
-from sk_softmax._preconditioner import CHEAP, DAMPING, WHOLE, PreconditionerCosts
+from sk_softmax._preconditioner import CHEAP, WHOLE, PreconditionerCosts
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason, planned_iterations
 from sk_softmax._solvers._bound import (
     SETTLED,
@@ -35,9 +35,6 @@ _FLOAT32_SIZE = 2**20
 _RESTART = 2
 # Evaluations that the moments of the columns are worth in the cost of a T; they are made once.
 _MOMENTS = 2
-# Each fresh T is damped by so much less: near the minimum steps need no bound, and where few rows
-# are far from all others damping hides the small curvature that the others have.
-_LESS_DAMPING = 0.3
 # Stages in a row without progress after which floating point allows none.
 _MAX_STUCK = 3
 # Leverages of rows from which on their curvature is near the rounding errors of that of others.
@@ -132,7 +129,6 @@ class _Run:
         self._patience = 1.0  # grows while fresh changes of variables prove needless
         self._n_iter = self._n_evaluations = self._n_stuck = 0
         self._spent = 0.0  # on iterations, in evaluations
-        self._damping = DAMPING / _LESS_DAMPING
         self._reason = self._certificate = self.theta = None
         self._gap = self._gap_before = math.inf  # the latter of the last Newton step
         self._null = objective.null_model()
@@ -141,7 +137,7 @@ class _Run:
         """The result of as many stages as it takes, the first with the `working` objective."""
         self._working, self._curvature = working, Curvature(working)
         self._kind = self._costs.first()
-        T = self._kind.make(self._curvature, theta, DAMPING)
+        T = self._kind.make(self._curvature, theta)
         stage = Stage(working, theta, T)
         while self._reason is None:
             stage = self._confirmed(stage) if self._may_end(stage) else self._advanced(stage)
@@ -401,18 +397,11 @@ class _Run:
         """Whether the stage is one in float32 that has come as far as it should."""
         return self._in_float32(stage) and stage.is_within(max(self._tol, _FLOAT32_GAP))
 
-    def _next_damping(self, stage):
-        """Less than before, as much as at first where steps were too long to get anywhere."""
-        gets_less = stage.progressed or stage.is_rounding
-        return _LESS_DAMPING * self._damping if gets_less else DAMPING
-
     def _refreshed(self, stage):
         """The stage that goes on with a fresh change of variables, if possible a better one."""
         kind = self._next_kind()
         self._curvature = Curvature(stage.objective)
-        self._damping = self._next_damping(stage)
-        T = kind.make(self._curvature, stage.theta, self._damping)
-        fresh = stage.with_variables(T)
+        fresh = stage.with_variables(kind.make(self._curvature, stage.theta))
         change = fresh.raw_gap / max(stage.raw_gap, _TINY)
         if kind is self._kind and 1 / _SAME_GAP < change < _SAME_GAP:
             self._patience *= 4

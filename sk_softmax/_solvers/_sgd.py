@@ -27,7 +27,6 @@ from sk_softmax._solvers._stream import go_on
 # By what a rate that was halved grows with each epoch that is not undone: the loss may have been
 # lost by an accident, and with a rate too small for good nothing would be gained.
 _RECOVERY = 1.2
-_ROUNDING = 1e-3
 # Share of the last epoch's way that is gone again before the next one, at most.
 _EPOCH_MOMENTUM = 0.9
 # Factor of the schedule from which a plateau counts even if the rate is still to fall, and the
@@ -308,7 +307,7 @@ class _Epochs:
         """
         gained = self._start_loss - self._reached
         share = min(LOST * 2.0 ** min(self._n_undone, 10), 1.0)
-        return self._reached + share * gained + _ROUNDING * abs(self._start_loss)
+        return self._reached + share * gained
 
     def _descend(self, order, rate):
         """A step for each batch of a permutation of the rows; the metrics."""

@@ -1,4 +1,3 @@
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -345,24 +344,6 @@ def test_a_stage_that_gets_nowhere_is_followed_by_another(
     result = make_solver("lbfgs", tol=1e-10).minimize(objective, start(objective), keep_going)
     assert result.stop_reason is reason
     assert result.converged == (reason is StopReason.TOL)
-
-
-@pytest.mark.parametrize(
-    ("damping", "progressed", "is_rounding", "expected"),
-    [
-        (0.1, True, False, 0.03),
-        (0.1, False, True, 0.03),
-        (0.02, False, False, 0.03),
-        (1e-5, False, False, 0.03),
-    ],
-)
-def test_damping_falls_with_progress_and_is_raised_without(
-    well_conditioned, damping, progressed, is_rounding, expected
-):
-    run = _lbfgs._Run(well_conditioned(0), 1e-6, 10, keep_going)
-    run._damping = damping
-    stage = SimpleNamespace(progressed=progressed, is_rounding=is_rounding)
-    assert run._next_damping(stage) == pytest.approx(expected)
 
 
 def test_a_class_that_became_improbable_for_its_own_row_does_not_end_the_run():
