@@ -135,7 +135,7 @@ class Batches:
     def epoch(self, order):
         """Yield the batches of a permutation of the rows."""
         n, size = self._objective.n_samples, self.batch_size
-        whole = n - n % size  # a smaller last batch is a chunk of its own
+        whole = n - n % size  # a last batch that is smaller is gathered by itself
         starts = range(0, whole, self._chunk_rows)
         buffers = cycle(self._objective.rows.buffers(self._chunk_rows))
         tasks = [(order[i : min(i + self._chunk_rows, whole)], size, next(buffers)) for i in starts]

@@ -65,7 +65,7 @@ def fit_fold(model, Cs, X, y, targets, classes, sample_weight, fold, scorer, sco
     scorer, score_params : callable, dict
         The score and what it is given.
     task : Task
-        Is told of each C.
+        Told each C that is done.
 
     Returns
     -------

@@ -52,12 +52,12 @@ class SoftmaxRegression(
     solver : {"auto", "lbfgs", "prox-newton", "sgd"}, default="auto"
         "lbfgs" is L-BFGS-B on all rows, which finds the minimum; "prox-newton" takes proximal
         Newton steps, also with L1 and within bounds, which "lbfgs" and "sgd" refuse; "sgd" takes
-        steps along the gradients of mini-batches, which is of use sooner on large data. "auto"
+        steps along the gradients of mini-batches and comes near it sooner on large data. "auto"
         takes "prox-newton" for L1 and bounds; "sgd" if a parameter that only "sgd" has is not at
         its default (`learning_rate`, `schedule`, `batch_size`, `momentum`, `nesterov`, `average`,
         `record_batches`), or if one product of the data with the coefficients exceeds 1e10
         multiplications (about 1,300,000 rows of 784 features for 10 classes); otherwise "lbfgs".
-        The others warn of parameters that only "sgd" has.
+        The other solvers warn of such parameters.
     C : float, default=1.0
         Inverse of the regularisation strength; positive, ``np.inf`` for no penalty.
     l1_ratio : float, default=0.0

@@ -1,8 +1,8 @@
-"""What displays share: matplotlib when it is needed, colours and axes."""
+"""What displays share: the import of matplotlib, colours and axes."""
 
 import numpy as np
 
-#: Okabe and Ito's colours, told apart by colour-blind readers too.
+#: The colours of Okabe and Ito, which colour-blind readers can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 

@@ -255,7 +255,7 @@ class TrainingDisplay:
 
 @dataclass(frozen=True)
 class _Entry:
-    """What a curve shows: a name, told by its colour, and rows, told by its dashes."""
+    """What a curve shows: the colour stands for its name, the dashes for its rows."""
 
     name: str
     key: str

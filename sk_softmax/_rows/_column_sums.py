@@ -1,9 +1,9 @@
 """Sums ``R X`` over the rows of a sparse X, for weights R (K, n) that each row yields.
 
-A row of a sparse X touches few of p columns. If each thread summed rows, it would need K p
-numbers of its own, often many more than X has. Here threads first compute the weights of all
-rows, and then sum columns, each of which has one owner. That takes X' as CSR too, as much
-memory again as X.
+A row of a sparse X has values in few of p columns. If each thread summed some of the rows, it would
+need an array of K p numbers of its own, often larger than X. Here threads first compute the weights
+of all rows. Then each thread sums some of the columns. That needs X' in CSR as well, which takes as
+much memory as X.
 """
 
 from functools import cached_property

@@ -1,8 +1,8 @@
 """Means and variances of the columns, with care for rounding.
 
-Sums of squares are about a center, lest they cancel. It is the mean; but zero where rows stay
-uncentred, since sparse. A mean is as many rounding errors off as there are rows, so that a constant
-column would not seem one: where the first row is as near, it takes the place of the mean.
+Squares are summed about a center, so that they do not cancel. The center is the mean, or zero for
+sparse rows, which are not centred. Each row adds a rounding error to a mean, so that the variance of
+a constant column would not vanish: where the first row is as near to the mean, it is the center.
 """
 
 from dataclasses import dataclass

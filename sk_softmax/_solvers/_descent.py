@@ -8,7 +8,7 @@ from sk_softmax._solvers._base import IterationState
 from sk_softmax._solvers._tally import Tally
 
 # With a given learning rate, an epoch whose training loss is this many times that of the
-# start is a divergence: a useful step size may make the loss rise at first, but not so far.
+# start is a divergence: with a useful learning rate the loss may rise at first, but by less.
 DIVERGED = 10.0
 # With the automatic learning rate: an epoch that loses more than this share of what was gained is
 # undone, and a call of a stream that does so is repeated with half the steps.
