@@ -1,8 +1,8 @@
 """Means and variances of the columns, with care for rounding.
 
 Squares are summed about a center, so that they do not cancel. The center is the mean, or zero for
-sparse rows, which are not centred. Each row adds a rounding error to a mean, so that the variance of
-a constant column would not vanish: where the first row is as near to the mean, it is the center.
+sparse rows, which are not centred. Each row adds a rounding error to a mean, so that a constant
+column would have a variance: where the first row is as near to the mean, it is the center.
 """
 
 from dataclasses import dataclass
