@@ -45,6 +45,7 @@ def main():
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     report = {"environment": environment(), "rows": []}
+    options.output.mkdir(parents=True, exist_ok=True)
     stem = options.output / "certificate"
     for name in options.problems:
         report["rows"].append(measure(name, *PROBLEMS[name]()))

@@ -157,6 +157,7 @@ def main():
     for name in names:
         results.append(measure(name, options.repeats, options.n_jobs))
         text = table(facts, results)
+        options.output.mkdir(parents=True, exist_ok=True)
         (options.output / "cross_validation.md").write_text(text, encoding="utf-8")
         report = json.dumps({"environment": facts, "results": results}, indent=1)
         (options.output / "cross_validation.json").write_text(report + "\n", encoding="utf-8")

@@ -163,6 +163,7 @@ def main():
     """Measure the chosen problems and write JSON and Markdown, anew after each."""
     options = parse_arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # workers are to end too
+    options.output.mkdir(parents=True, exist_ok=True)
     stem = options.output / "l1"
     report = {"environment": environment(options), "results": []}
     with TemporaryDirectory() as folder:
