@@ -24,6 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_EPS = np.finfo(np.float64).eps
 # Conjugate gradients have settled once what they may still add is this share of the decrement.
 SETTLED = 0.1
 
@@ -135,8 +136,10 @@ def newton_by_cg(objective, theta, gradient, T, max_products):
         decrement += step * rho
         r -= step * Hd
         beta, rho, previous = float(r @ r) / rho, float(r @ r), step
-        # Their tridiagonal matrix; of a symmetric one the lower triangle is read.
-        smallest = np.linalg.eigvalsh(np.diag(diagonal) + np.diag(beside, -1))[0]
+        # Their tridiagonal matrix; of a symmetric one the lower triangle is read. What is smallest
+        # may be but a rounding error of what is largest.
+        ritz = np.linalg.eigvalsh(np.diag(diagonal) + np.diag(beside, -1))
+        smallest = max(ritz[0], _EPS * ritz[-1])
         rest = rho / smallest
         n_settled = n_settled + 1 if rest <= SETTLED * decrement else 0
         beside.append(math.sqrt(beta) / step)

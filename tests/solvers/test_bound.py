@@ -1,6 +1,7 @@
 """The bound on f - f*: against minima known to many more digits."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,6 +26,19 @@ def test_the_bound_is_the_formula():
     x = 1e-3  # where the series takes over
     below, above = (self_concordant_bound(1.0, y) for y in (x * (1 - 1e-9), x * (1 + 1e-9)))
     assert below == pytest.approx(above, rel=1e-6)
+
+
+def test_a_hessian_without_curvature_in_some_direction_proves_nothing():
+    """The smallest Ritz value is zero there, but for rounding; the bound is not small."""
+    H = np.diag([1.0, 0.0])
+    identity = SimpleNamespace(shape=(1, 2), forward=lambda V: V, backward=lambda G: G)
+    objective = SimpleNamespace(
+        shape=(1, 2), hessian_operator=lambda theta: H.__matmul__, logit_range=lambda step: 1.0
+    )
+    newton = newton_by_cg(objective, np.zeros(2), np.array([1.0, 1e-3]), identity, 10)
+    assert newton.decrement > 1e6
+    assert newton.certificate.smallest > 0
+    assert newton.bound > 1e3
 
 
 def stages(make_objective, C, sizes):

@@ -1,4 +1,3 @@
-
 import numpy as np
 import pytest
 from reference import kkt_residual, make_problem, mean_objective
