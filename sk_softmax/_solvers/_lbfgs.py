@@ -81,8 +81,8 @@ class LBFGS:
 
     def _minimize(self, objective, theta, on_iteration):
         """`minimize`, first in float32 where that is quicker."""
-        working = _working_objective(objective)
         run = _Run(objective, self.tol or 0.0, planned_iterations(self), on_iteration)
+        working = run.working_objective()
         try:
             return run.minimize(theta, working)
         except FloatingPointError:
@@ -109,14 +109,6 @@ class LBFGS:
         return replace(result, theta=backward(result.theta))
 
 
-def _working_objective(objective):
-    """The objective of the first stages: in float32 where that is quicker and leaves digits."""
-    rows = objective.rows
-    if rows.n_stored < _FLOAT32_SIZE or np.float32 not in rows.precisions:
-        return objective
-    return in_float32(objective) or objective
-
-
 class _Run:
     """Decides when a stage ends and what comes next."""
 
@@ -132,6 +124,17 @@ class _Run:
         self._reason = self._certificate = self.theta = None
         self._gap = self._gap_before = math.inf  # the latter of the last Newton step
         self._null = objective.null_model()
+
+    def working_objective(self):
+        """The objective of the first stages: in float32 where that is quicker and leaves digits.
+
+        Newton steps take little of their time for evaluations, and most for a Hessian in float64.
+        """
+        objective, rows = self._objective, self._objective.rows
+        is_large = rows.n_stored >= _FLOAT32_SIZE and np.float32 in rows.precisions
+        if self._newton_pays or not is_large:
+            return objective
+        return in_float32(objective) or objective
 
     def minimize(self, theta, working):
         """The result of as many stages as it takes, the first with the `working` objective."""
@@ -168,12 +171,9 @@ class _Run:
             return stage
         if self._kind is WHOLE and not stage.is_rounding:
             step = stage.newton_step()
-            in_float32 = self._in_float32(stage)
-            if self._newton_pays and not in_float32:
+            if self._newton_pays or stage.objective.logit_range(step) > 1:
                 return self._stepped(stage, step, 2 * stage.raw_gap)
-            if stage.objective.logit_range(step) > 1:
-                return self._stepped(stage, step, 2 * stage.raw_gap)
-            if in_float32:  # f is nearly quadratic from here, but for rounding
+            if self._in_float32(stage):  # f is nearly quadratic from here, but for rounding
                 return self._in_full(stage)
         stage.run(self._after_iteration)
         self._count_evaluations(stage)
