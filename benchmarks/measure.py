@@ -2,7 +2,7 @@
 
 import math
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from contenders import CONTENDERS, OURS, SCIKIT_LEARN_DEFAULT, two_rows
@@ -83,11 +83,16 @@ class Ladder:
         return min(within, key=lambda step: step.seconds, default=None)
 
 
-def measure(problem, names, repeats, limit):
-    """Everything that is reported of a problem, ready for JSON."""
+def measure(problem, names, repeats, limit, settings=None):
+    """Everything that is reported of a problem, ready for JSON.
+
+    Of the contenders' settings only some, or all if None.
+    """
     X, y = problem.load()
     reference = Reference(X, y, problem.C)
     chosen = [c for c in CONTENDERS if c.name in names]
+    if settings is not None:
+        chosen = [replace(c, settings=[s for s in c.settings if s in settings]) for c in chosen]
     left_out = {c.name: c.objection(X, problem.C) for c in chosen}
     with ExitStack() as stack:
         ladders = [

@@ -43,7 +43,9 @@ def main():
     with TemporaryDirectory() as folder:
         os.environ["TMPDIR"] = folder  # what stopped fits leave behind goes with it
         for problem in chosen:
-            result = measure(problem, options.contenders, options.repeats, options.limit)
+            result = measure(
+                problem, options.contenders, options.repeats, options.limit, options.settings
+            )
             report["results"].append(result)
             print(problem_table(result), flush=True)
             stem.with_suffix(".json").write_text(json.dumps(report, indent=1, allow_nan=False))
@@ -56,6 +58,7 @@ def parse_arguments():
     parser.add_argument("--groups", nargs="*", default=["tables"])
     parser.add_argument("--problems", nargs="*", default=[])
     parser.add_argument("--contenders", nargs="*", default=[c.name for c in CONTENDERS])
+    parser.add_argument("--settings", type=float, nargs="*", help="beside the defaults; or all")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--limit", type=float, default=60.0, help="seconds for one fit")
     parser.add_argument("--output", type=Path, default=Path("docs/benchmarks"))
