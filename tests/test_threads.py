@@ -181,8 +181,9 @@ def test_map_does_not_wait_for_threads_that_are_not_needed():
     with RowThreads() as threads:
         threads.n_threads = 2
         threads.map(abs, [0, 1])
-        threads._pool.submit(may_go_on.wait, 60)  # the helper sleeps
+        sleeping = threads._pool.submit(may_go_on.wait, 60)  # the only helper
         assert threads.map(abs, [-1, -2, -3]) == [1, 2, 3]
+        assert not sleeping.done()
         may_go_on.set()
 
 
