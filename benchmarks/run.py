@@ -58,7 +58,7 @@ def parse_arguments():
     parser.add_argument("--groups", nargs="*", default=["tables"])
     parser.add_argument("--problems", nargs="*", default=[])
     parser.add_argument("--contenders", nargs="*", default=[c.name for c in CONTENDERS])
-    parser.add_argument("--settings", type=float, nargs="*", help="beside the defaults; or all")
+    parser.add_argument("--settings", type=float, nargs="*", help="beside the default; else all")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--limit", type=float, default=60.0, help="seconds for one fit")
     parser.add_argument("--output", type=Path, default=Path("docs/benchmarks"))

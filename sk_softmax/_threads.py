@@ -3,7 +3,7 @@
 NumPy and SciPy each bring a BLAS with a pool of its own. A pool that has just finished a
 product keeps its cores spinning for a while, so two pools used in turn wait for each other:
 on a table of 2000 x 64 that alone costs a factor of twenty. While a fit runs, every BLAS is
-therefore held at one thread, and the cores go to threads that each own a range of rows.
+therefore held at one thread, and the cores go to threads that share the parts of the rows.
 """
 
 import functools

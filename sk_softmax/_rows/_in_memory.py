@@ -243,7 +243,7 @@ class InMemoryRows:
         n_parts = min(
             MAX_PARTS,
             1 + stored * K // self.part_work,
-            # Each part has a gradient of its own. Together they take 5% of X, or are four.
+            # Each part has a gradient of its own. All of them take 5% of X at most, or are four.
             max(4, stored // (20 * K * (self.n_features + 1))),
             n,
         )

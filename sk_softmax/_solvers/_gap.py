@@ -38,7 +38,7 @@ class GapEstimate:
         self._values.append(value)
         self._logs.append(math.log(max(raw, _TINY)))
         recent = self._logs[-_WINDOW:]
-        # At most 4 times the last estimate, lest the mean lag.
+        # At most 4 times the last estimate, so that the mean does not lag.
         self._smooth.append(min(math.exp(sum(recent) / len(recent)), 4 * raw))
         past, present = self._smooth[self._past], self._smooth[-1]
         decrease = max(self._values[self._past] - value, 0.0)
