@@ -18,7 +18,7 @@ from sk_softmax._device_array import to_numpy
 from sk_softmax._hessian import PairSums
 from sk_softmax._kernels import class_curvature, disagreement, pooled_curvature
 from sk_softmax._objective import NOT_FINITE, TOO_SMALL, OutOfRangeError
-from sk_softmax._rows import ColumnStatistics, add_weighted_grams, row_weights, varies
+from sk_softmax._rows import READ_WORK, ColumnStatistics, add_weighted_grams, row_weights, varies
 from sk_softmax._standardised import StandardisedColumns
 
 # The eigenvalues of the sampled matrix are then those of the whole one times 0.47 to 1.73, or so.
@@ -259,7 +259,7 @@ class Curvature:
 def rows_per_matrix(objective, n_matrices):
     """Number of rows that each of some (p, p) matrices is summed over."""
     n, p = objective.n_samples, objective.n_features
-    affordable = PAIR_EVALUATIONS * objective.work / (n_matrices * p**2)
+    affordable = PAIR_EVALUATIONS * objective.work / (n_matrices * p * (p + READ_WORK))
     return int(min(n, max(_ROWS_PER_COLUMN * p, affordable)))
 
 

@@ -108,7 +108,7 @@ class Objective:
         return other
 
     def astype(self, dtype: DTypeLike) -> "Objective":
-        """The same objective computed in `dtype`, block by block; X is not copied."""
+        """The same objective computed in `dtype`."""
         if dtype == self.dtype:
             return self
         if dtype not in self.kept:

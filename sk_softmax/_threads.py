@@ -17,7 +17,7 @@ from threadpoolctl import ThreadpoolController
 
 # Multiplications, of a millisecond or two, below which threads that wait for each other's Python
 # cost more than they save.
-_THREADED_WORK = 2**25
+_THREADED_WORK = 2**26
 
 
 @functools.cache

@@ -16,6 +16,8 @@ def allowed(X, n_classes):
     stored = X.nnz * (X.data.itemsize + 4) if sparse.issparse(X) else X.nbytes
     rotated = n < p and not sparse.issparse(X)
     data = 2 * stored if sparse.issparse(X) or rotated else 0.1 * stored
+    if not sparse.issparse(X) and X.dtype != np.float32:
+        data += min(4 * n * min(n, p), 256 * _MIB)
     curvature = 8 * (n_classes + 6) * min(n, p) ** 2
     curvature = min(curvature, 2 * max(256 * _MIB, stored))
     return data + curvature + 64 * n + 50 * 8 * n_classes * (p + 1) + 96 * _MIB

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from sk_softmax._device_array import DeviceArray
-from sk_softmax._rows._base import CALL_WORK, FIT_EVALUATIONS, Model, Rows, largest
+from sk_softmax._rows._base import CALL_WORK, FIT_EVALUATIONS, READ_WORK, Model, Rows, largest
 from sk_softmax._rows._block import Block
 from sk_softmax._rows._concatenated import ConcatenatedRows
 from sk_softmax._rows._dense import DenseRows
@@ -25,6 +25,7 @@ from sk_softmax._rows._targets import Targets
 __all__ = [
     "CALL_WORK",
     "FIT_EVALUATIONS",
+    "READ_WORK",
     "Block",
     "ColumnStatistics",
     "ConcatenatedRows",

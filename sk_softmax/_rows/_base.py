@@ -26,6 +26,8 @@ Model = tuple[np.ndarray, np.ndarray | None]
 # Multiplications of square products that the overhead of NumPy and SciPy is worth, of an
 # evaluation as of a factorisation.
 CALL_WORK = 3e6
+# The same of reading a value, and of the softmax of a logit with all that is made of it.
+READ_WORK, LOGIT_WORK = 80, 800
 # Evaluations of the objective that a fit takes as a rule: what makes all that follow easier may
 # cost as many.
 FIT_EVALUATIONS = 50
@@ -114,7 +116,7 @@ class Rows(Protocol):
         """Whether single rows can be taken, as "sgd" does, by methods that are not listed here."""
 
     def astype(self, dtype: DTypeLike) -> "Rows":
-        """The same rows, computed in another dtype; X is not copied."""
+        """The same rows, computed in another dtype."""
 
     def reduce(self, kernel: Callable, *models: Model, combine: Callable | None = None) -> tuple:
         """The numbers of all blocks, ``kernel(block)`` or ``kernel(block, Z)``, combined.

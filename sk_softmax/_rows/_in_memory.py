@@ -6,7 +6,14 @@ from functools import cached_property
 
 import numpy as np
 
-from sk_softmax._rows._base import CALL_WORK, MAX_LARGE_PARTS, MAX_PARTS, add_in_place, combined
+from sk_softmax._rows._base import (
+    CALL_WORK,
+    LOGIT_WORK,
+    MAX_LARGE_PARTS,
+    MAX_PARTS,
+    add_in_place,
+    combined,
+)
 from sk_softmax._rows._block import Block, squares
 from sk_softmax._rows._products import (
     padded_number,
@@ -21,6 +28,8 @@ from sk_softmax._two_classes import counterpart_of, difference, for_both
 
 # Numbers in the standardised columns of all rows up to which they are kept.
 _KEPT_SIZE = 2**22
+# Memory that may always be taken beside X.
+SPARE_BYTES = 2**28
 # Probabilities that are handed on: as many as fit the cache beside what else it holds.
 _FEW_PROBABILITIES = 2**17
 
@@ -58,8 +67,8 @@ class InMemoryRows:
         self.n_classes = targets.n_classes
         # Integers of up to 16 bits, such as pixels, are exact in float32.
         self.float_dtype = np.result_type(X.dtype, np.float16, np.float32)
-        self.work = self._value_work() * self.n_stored + 150 * self.n_classes * self.n_samples
-        self.work += CALL_WORK
+        self.work = self._value_work() * self.n_stored + CALL_WORK
+        self.work += LOGIT_WORK * self.n_classes * self.n_samples
         self.parts = self._split()
 
     @property
@@ -75,7 +84,7 @@ class InMemoryRows:
     @property
     def spare_bytes(self):
         """256 MiB, or as much as X if that is more."""
-        return max(2**28, self.n_stored * self.X.dtype.itemsize)
+        return max(SPARE_BYTES, self.n_stored * self.X.dtype.itemsize)
 
     @property
     def keeps_probabilities(self):
@@ -109,13 +118,13 @@ class InMemoryRows:
         return self.targets.have_zeros
 
     def astype(self, dtype):
-        """The same rows computed in `dtype`, block by block; X is not copied."""
+        """The same rows computed in `dtype`, block by block."""
         if dtype == self.dtype:
             return self
         other = copy.copy(self)
         other.weights = self.weights.astype(dtype)
         other.targets = self.targets.astype(dtype)
-        other.parts = [[other._block(block.rows, block.X) for block in part] for part in self.parts]
+        other.parts = other._split()
         return other
 
     def with_columns(self, X):

@@ -394,8 +394,14 @@ class _Run:
         return stage.objective is not self._objective
 
     def _float32_suffices(self, stage):
-        """Whether the stage is one in float32 that has come as far as it should."""
-        return self._in_float32(stage) and stage.is_within(max(self._tol, _FLOAT32_GAP))
+        """Whether the stage is one in float32 that has come as far as it should.
+
+        The loss of a row is rounded by that of one or more, its mean by about sqrt(n) less.
+        """
+        if not self._in_float32(stage):
+            return False
+        f, n = abs(stage.value), self._objective.n_samples
+        return stage.gap <= max(self._tol * f, _FLOAT32_GAP * max(f, n**-0.5))
 
     def _refreshed(self, stage):
         """The stage that goes on with a fresh change of variables, if possible a better one."""

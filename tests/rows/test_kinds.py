@@ -330,6 +330,24 @@ def test_facts(make_rows, targets):
     assert single_loss != loss
 
 
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray, np.flipud])
+def test_one_copy_in_float32_is_as_good_as_blocks(threads, tmp_path, layout):
+    """Blocks of a map are converted each time: the same sums to the bit. X stays what it was."""
+    rng = np.random.default_rng(0)
+    X, y, s = rng.normal(size=(N, P)), rng.integers(0, K, N), np.full(N, 1 / N)
+    rows, by_blocks = (
+        DenseRows(values, Targets(y, K), s, threads).astype(np.float32)
+        for values in (layout(X), mapped(layout(X), tmp_path))
+    )
+    sums, expected = rows.sums(residuals, model()), by_blocks.sums(residuals, model())
+    for one, other in zip((*sums[0], *sums[1:]), (*expected[0], *expected[1:]), strict=True):
+        np.testing.assert_array_equal(one, other)
+    kept = {block.X.dtype for part in rows.parts for block in part}
+    assert kept == {np.dtype(np.float32)}
+    again = rows.astype(np.float64)
+    np.testing.assert_array_equal(again.parts[0][0].X, layout(X)[again.parts[0][0].rows])
+
+
 @pytest.mark.parametrize("lam", [0.0, 0.01])
 def test_the_whole_hessian(make_rows, threads, lam):
     """Its factor, leverages and still margins ask rows for nothing else."""

@@ -91,8 +91,8 @@ def test_matrices_blocks_and_diagonals_find_the_same(monkeypatch, layout, l1_rat
 
 
 def test_a_small_working_set_grows_to_all_that_it_takes():
-    """A matrix of some 500 coefficients costs ten evaluations; 700 of 1,200 are not zero."""
-    X, y = make_problem(0, n=1000, p=300, n_classes=4)
+    """A matrix of some 900 coefficients costs ten evaluations; 1,200 of 3,200 are not zero."""
+    X, y = make_problem(0, n=1000, p=800, n_classes=4)
     model = SoftmaxRegression(l1_ratio=1, tol=1e-10).fit(X, y)
     assert model.converged_
     n_nonzero = model.history_["n_nonzero"]
