@@ -134,7 +134,9 @@ class RowsMaker:
     total_weight: float
 
     def __call__(self, threads):
-        return as_rows(self.X, self.targets, self.weights, threads, self.total_weight)
+        rows = as_rows(self.X, self.targets, self.weights, threads, self.total_weight)
+        rows.may_copy = False  # all rows of a worker may take half of its memory
+        return rows
 
     def __sizeof__(self):
         return n_bytes(self.X, self.targets.y, self.weights)

@@ -14,6 +14,8 @@ class DenseRows(InMemoryRows):
     """Rows of an ndarray of any real type and strides, or of a memory map."""
 
     are_centred = True
+    # Whether X may be kept in another dtype too.
+    may_copy = True
     precisions = (np.float32, np.float64)
 
     @property
@@ -67,7 +69,8 @@ class DenseRows(InMemoryRows):
         To convert them for each evaluation takes as long as it saves.
         """
         is_wanted = self.parts[0][0].X.dtype != self.dtype == np.float32
-        if not is_wanted or 4 * self.n_stored > SPARE_BYTES or is_mapped(self.X):
+        is_small = self.may_copy and 4 * self.n_stored <= SPARE_BYTES
+        if not (is_wanted and is_small) or is_mapped(self.X):
             return
         converted = np.empty_like(self.X, dtype=np.float32)
 

@@ -1,8 +1,8 @@
 """Whether classes are separable, so that without a penalty the minimum is at infinity.
 
-It is there if along some step no row's label loses to another class and some row's gains: f falls
-for ever, ever less. A row whose target is a table of probabilities has several labels, the classes
-of positive probability, as if each were a row of its own: along the step these keep level. Near
+It is there if along some step no row's label loses to another class and some row's gains. Then f
+falls without end. A row whose target is a table of probabilities has several labels, the classes
+of positive probability, as if each were a row of its own. Along the step these keep level. Near
 such a minimum Newton's step is about one logit long and nearly such a step, where near a finite
 minimum it vanishes. "Nearly" proves nothing, since few rows far from all others can look like this:
 so the step is projected to those that leave all margins alone that it hardly changes, and must

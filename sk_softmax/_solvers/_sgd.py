@@ -24,8 +24,8 @@ from sk_softmax._solvers._schedules import SCHEDULES, Progress
 from sk_softmax._solvers._state import SGDState, Stream
 from sk_softmax._solvers._stream import go_on
 
-# By what a rate that was halved grows with each epoch that is not undone: the loss may have been
-# lost by an accident, and with a rate too small for good nothing would be gained.
+# Growth of a halved rate with each epoch that is kept. One bad epoch may be an accident, and a rate
+# that stays too small gains nothing.
 _RECOVERY = 1.2
 # Share of the last epoch's way that is gone again before the next one, at most.
 _EPOCH_MOMENTUM = 0.9
@@ -189,7 +189,7 @@ class _Epochs:
             learning_rate=self._base,
             metric=preconditioning.metric(self._batches.batch_size) if self._automatic else None,
         )
-        # Where the last epoch that was not undone began: its loss vouches for its beginning.
+        # State before the last epoch that was kept. That epoch's loss says how good it was.
         self._good, self._n_undone = self.state.copy(), 0
         self._reached = start_loss
         self._previous, self._n_in_a_row = None, 0
@@ -302,8 +302,8 @@ class _Epochs:
     def _bearable_loss(self):
         """The training loss above which an automatic epoch is undone.
 
-        Each epoch undone in a row doubles the share of the gain that the next one may lose:
-        were the gain an accident of small noise, no epoch could keep it.
+        Each epoch undone in a row doubles the share of the gain that the next one may lose. A gain
+        that was an accident of small noise could not be kept otherwise.
         """
         gained = self._start_loss - self._reached
         share = min(LOST * 2.0 ** min(self._n_undone, 10), 1.0)

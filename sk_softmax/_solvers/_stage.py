@@ -100,12 +100,8 @@ class Stage:
         g_v = self._backward(self.gradient) if self.n_iter else self._g_v
         return -self.T.forward(g_v.reshape(self.T.shape)).ravel()
 
-    def is_within(self, tol):
-        """Whether the gap is estimated to be within `tol` of f."""
-        return bool(self.gap <= tol * abs(self.value))
-
     def iterations_to(self, tol):
-        """Estimate of the iterations until `is_within` holds."""
+        """Estimate of the iterations until the gap is within `tol` of f."""
         return self._estimate.iterations_to(tol * abs(self.value))
 
     def run(self, after_iteration):

@@ -330,6 +330,19 @@ def test_facts(make_rows, targets):
     assert single_loss != loss
 
 
+def stored_dtypes(rows):
+    """Of the values in the blocks."""
+    return {block.X.dtype for part in rows.parts for block in part}
+
+
+def test_workers_keep_no_copy(threads):
+    """Their rows may take half of their memory."""
+    X, y, s = data()
+    rows = RowsMaker(X, Targets(y, K), s, s.sum())(threads).astype(np.float32)
+    rows.sums(residuals, model())
+    assert stored_dtypes(rows) == {X.dtype}
+
+
 @pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray, np.flipud])
 def test_one_copy_in_float32_is_as_good_as_blocks(threads, tmp_path, layout):
     """Blocks of a map are converted each time: the same sums to the bit. X stays what it was."""
@@ -342,8 +355,7 @@ def test_one_copy_in_float32_is_as_good_as_blocks(threads, tmp_path, layout):
     sums, expected = rows.sums(residuals, model()), by_blocks.sums(residuals, model())
     for one, other in zip((*sums[0], *sums[1:]), (*expected[0], *expected[1:]), strict=True):
         np.testing.assert_array_equal(one, other)
-    kept = {block.X.dtype for part in rows.parts for block in part}
-    assert kept == {np.dtype(np.float32)}
+    assert stored_dtypes(rows) == {np.dtype(np.float32)}
     again = rows.astype(np.float64)
     np.testing.assert_array_equal(again.parts[0][0].X, layout(X)[again.parts[0][0].rows])
 
