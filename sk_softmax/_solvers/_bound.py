@@ -94,12 +94,14 @@ def certificate_by_factor(T, is_sharp=True):
 class NewtonStep:
     """Newton's step by conjugate gradients, flat, the decrement lambda^2, and what they prove.
 
-    `n_products` is the number of Hessian-vector products that it took.
+    `logit_range` is the largest range, over the classes, of what the step adds to the logits of a
+    row, and `n_products` the number of Hessian-vector products that it took.
     """
 
     step: np.ndarray
     decrement: float
     certificate: Certificate
+    logit_range: float
     n_products: int
 
     @property
@@ -146,6 +148,7 @@ def newton_by_cg(objective, theta, gradient, T, max_products):
         d = r + beta * d
     step = T.forward(y.reshape(T.shape)).ravel()
     smallest, decrement = float(smallest), float(decrement + rest)
-    kappa = 2 * objective.logit_range(step) / math.sqrt(decrement) if decrement > 0 else 0.0
+    logit_range = objective.logit_range(step)
+    kappa = 2 * logit_range / math.sqrt(decrement) if decrement > 0 else 0.0
     certificate = Certificate(T, theta, smallest, kappa, "cg")
-    return NewtonStep(step, decrement, certificate, len(diagonal))
+    return NewtonStep(step, decrement, certificate, logit_range, len(diagonal))

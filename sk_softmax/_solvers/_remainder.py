@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import entr, log_softmax
 
-from sk_softmax._curvature import Curvature
+from sk_softmax._curvature import Curvature, in_float32
 from sk_softmax._objective import NOT_FINITE, OutOfRangeError
-from sk_softmax._preconditioner import CHEAP, DIAGONAL, PreconditionerCosts
+from sk_softmax._preconditioner import CHEAP, DIAGONAL, PreconditionerCosts, of_variances
 from sk_softmax._solvers._base import SolverResult, StopReason
 from sk_softmax._solvers._bound import newton_by_cg
 from sk_softmax._solvers._lbfgs import LBFGS
@@ -60,7 +60,7 @@ def result_of(objective, run, n_iter, reason, tol):
     """The `SGDResult` of a run that ended for a reason that is not separation."""
     theta, step, share, left = run.state.solution(), None, None, np.inf
     with checked():
-        value = loss_at(objective, theta)
+        value, gradient = objective.value_and_gradient(theta)
     if not math.isfinite(value) and reason is not StopReason.DIVERGED:
         raise OutOfRangeError(NOT_FINITE)
     gained = null_loss(objective) - value
@@ -71,7 +71,7 @@ def result_of(objective, run, n_iter, reason, tol):
             try:
                 with checked():
                     budget = _LAST_SHARE * n_iter * run.evaluations
-                    left, is_certain, step = remainder(objective, theta, budget)
+                    left, is_certain, step = remainder(objective, theta, value, gradient, budget)
             except FloatingPointError:  # values too large or too small for a Hessian
                 is_certain = False
             is_near = is_certain and left <= max(_NEAR * (gained + left), (tol or 0) * abs(value))
@@ -128,37 +128,48 @@ def _is_separated(objective, theta, value, step, budget):
     return result.stop_reason is StopReason.SEPARABLE
 
 
-def remainder(objective, theta, budget):
-    """The `Remainder` at theta.
+def remainder(objective, theta, value, gradient, budget):
+    """The `Remainder` at theta, where the objective has this value and gradient.
 
     Steps are taken as long as they cost no more than `budget` evaluations of the objective, but at
     least one.
     """
-    value, gradient = objective.value_and_gradient(theta)
     start, amount = value, 0.0
     for _ in range(_STEPS):
         newton, cost = _newton_step(objective, theta, gradient, budget)
         step, decrement = newton.step, newton.decrement
-        longest = objective.logit_range(step)
+        longest = newton.logit_range
         if longest < 1:
             return Remainder(start - value + decrement / 2, True, step)
         amount = amount or decrement / 2
         budget -= cost
-        lower = _lower_along(objective, theta, value, step, longest)
-        if budget <= 0 or lower is None:
+        lower = _lower_along(objective, theta, value, step, longest) if budget > 0 else None
+        if lower is None:
             break
         theta, value, gradient = lower
     return Remainder(max(amount, start - value), False, step)
 
 
 def _newton_step(objective, theta, gradient, budget):
-    """`newton_by_cg`, and the evaluations that it cost."""
+    """`newton_by_cg`, and the evaluations that it cost. Curvature may be computed in float32.
+
+    A budget too small for moments at theta has those that the columns have at zero theta.
+    """
     costs = PreconditionerCosts(objective)
     kind = costs.best_within(DIAGONAL, min(CHEAP, budget))
     n_products = max(int((budget - costs.cost(kind)) / _PER_PRODUCT), 1)
-    # Not damped: here it is to be near the inverse of H, not to be stable.
-    T = kind.make(Curvature(objective), theta, damping=0.0)
-    newton = newton_by_cg(objective, theta, gradient, T, n_products)
+    working = objective
+    if objective.rows.float_dtype == np.float32:
+        working = in_float32(objective) or objective
+    curvature = Curvature(working)
+    if budget < costs.cost(DIAGONAL):
+        weight = objective.rows.class_weight * (1 - objective.rows.class_weight)
+        variance = np.outer(weight, curvature.variance)
+        T = of_variances(working, weight, curvature.mean[np.newaxis], variance)
+    else:
+        # Not damped: here it is to be near the inverse of H, not to be stable.
+        T = kind.make(curvature, theta, damping=0.0)
+    newton = newton_by_cg(working, theta, gradient, T, n_products)
     return newton, costs.cost(kind) + _PER_PRODUCT * newton.n_products
 
 

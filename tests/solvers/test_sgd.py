@@ -657,8 +657,8 @@ def test_the_remainder_is_the_distance_to_the_minimum(make_objective, budget, di
     theta = np.column_stack([model.coef_, model.intercept_])
     step = np.random.default_rng(0).standard_normal(theta.shape)
     theta += distance * (step - step.mean(axis=0)) / np.linalg.norm(step)
-    value, _ = objective.value_and_gradient(theta.ravel())
-    left = remainder(objective, theta.ravel(), budget)
+    value, gradient = objective.value_and_gradient(theta.ravel())
+    left = remainder(objective, theta.ravel(), value, gradient, budget)
     if is_certain or budget:  # which allows for steps to where it is
         assert left.is_certain
         assert left.amount == pytest.approx(value - model.loss_, rel=0.15)
