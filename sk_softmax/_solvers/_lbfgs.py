@@ -118,7 +118,7 @@ class _Run:
         self._costs = PreconditionerCosts(objective)
         # Whether a fresh factor costs no more than L-BFGS-B loses as it begins.
         self._newton_pays = self._costs.allows(WHOLE, _MOMENTS + _RESTART)
-        self._patience = 1.0  # grows while fresh changes of variables prove needless
+        self._patience = 1.0  # grows while fresh changes of variables of a kind prove needless
         self._n_iter = self._n_evaluations = self._n_stuck = 0
         self._spent = 0.0  # on iterations, in evaluations
         self._reason = self._certificate = self.theta = None
@@ -409,9 +409,10 @@ class _Run:
         self._curvature = Curvature(stage.objective)
         fresh = stage.with_variables(kind.make(self._curvature, stage.theta))
         change = fresh.raw_gap / max(stage.raw_gap, _TINY)
-        if kind is self._kind and 1 / _SAME_GAP < change < _SAME_GAP:
+        if kind is not self._kind:
+            self._kind, self._patience = kind, 1.0
+        elif 1 / _SAME_GAP < change < _SAME_GAP:
             self._patience *= 4
-        self._kind = kind
         return fresh
 
     def _after_iteration(self, stage):
