@@ -4,7 +4,8 @@
 
 On random data, whose values matter to neither. An evaluation is measured in multiplications of
 square matrices, by as many threads and timed in turns with it, and a change of variables in
-evaluations. Times are medians of nine. In brackets is the ratio of the estimate to them.
+evaluations, where all that a fit computes once is known. Times are medians of nine. In brackets is
+the ratio of the estimate to them.
 """
 
 import argparse

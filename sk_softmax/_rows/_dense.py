@@ -14,8 +14,6 @@ class DenseRows(InMemoryRows):
     """Rows of an ndarray of any real type and strides, or of a memory map."""
 
     are_centred = True
-    # Whether X may be kept in another dtype too.
-    may_copy = True
     precisions = (np.float32, np.float64)
 
     @property

@@ -51,6 +51,8 @@ class InMemoryRows:
 
     random_access = True
     block_type = Block
+    # Whether X may be kept in another dtype too.
+    may_copy = True
     # Multiply-adds below which handing a part to a thread costs more than computing it.
     part_work = 2**19
     # Bytes of X, logits and residuals that a block may span: its second product should still
@@ -129,7 +131,9 @@ class InMemoryRows:
 
     def with_columns(self, X):
         """The same rows described by other columns, an array or a matrix of this kind."""
-        return type(self)(X, self.targets, self.weights, self.threads)
+        other = type(self)(X, self.targets, self.weights, self.threads)
+        other.may_copy = self.may_copy
+        return other
 
     def reduce(self, kernel, *models, combine=None):
         """As `Rows.reduce`."""

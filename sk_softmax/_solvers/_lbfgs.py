@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from sk_softmax._curvature import Curvature, in_float32
-from sk_softmax._preconditioner import CHEAP, WHOLE, PreconditionerCosts
+from sk_softmax._preconditioner import CHEAP, KINDS, WHOLE, PreconditionerCosts
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason, planned_iterations
 from sk_softmax._solvers._bound import (
     SETTLED,
@@ -118,7 +118,8 @@ class _Run:
         self._costs = PreconditionerCosts(objective)
         # Whether a fresh factor costs no more than L-BFGS-B loses as it begins.
         self._newton_pays = self._costs.allows(WHOLE, _MOMENTS + _RESTART)
-        self._patience = 1.0  # grows while fresh changes of variables of a kind prove needless
+        # Grows while fresh changes of variables of a kind prove needless.
+        self._patience = dict.fromkeys(KINDS, 1.0)
         self._n_iter = self._n_evaluations = self._n_stuck = 0
         self._spent = 0.0  # on iterations, in evaluations
         self._reason = self._certificate = self.theta = None
@@ -409,10 +410,9 @@ class _Run:
         self._curvature = Curvature(stage.objective)
         fresh = stage.with_variables(kind.make(self._curvature, stage.theta))
         change = fresh.raw_gap / max(stage.raw_gap, _TINY)
-        if kind is not self._kind:
-            self._kind, self._patience = kind, 1.0
-        elif 1 / _SAME_GAP < change < _SAME_GAP:
-            self._patience *= 4
+        if kind is self._kind and 1 / _SAME_GAP < change < _SAME_GAP:
+            self._patience[kind] *= 4
+        self._kind = kind
         return fresh
 
     def _after_iteration(self, stage):
@@ -455,7 +455,7 @@ class _Run:
         cost = self._costs.cost(kind) + _RESTART
         per_iteration = self._costs.cost_per_iteration(self._kind)
         if kind is self._kind:
-            cost *= self._patience
+            cost *= self._patience[kind]
             paid = stage.n_iter * per_iteration
         else:
             paid = self._spent

@@ -153,7 +153,7 @@ def remainder(objective, theta, value, gradient, budget):
 def _newton_step(objective, theta, gradient, budget):
     """`newton_by_cg`, and the evaluations that it cost. Curvature may be computed in float32.
 
-    A budget too small for moments at theta has those that the columns have at zero theta.
+    A budget too small for moments at theta has those of the class frequencies.
     """
     costs = PreconditionerCosts(objective)
     kind = costs.best_within(DIAGONAL, min(CHEAP, budget))

@@ -339,8 +339,10 @@ def test_workers_keep_no_copy(threads):
     """Their rows may take half of their memory."""
     X, y, s = data()
     rows = RowsMaker(X, Targets(y, K), s, s.sum())(threads).astype(np.float32)
-    rows.sums(residuals, model())
-    assert stored_dtypes(rows) == {X.dtype}
+    W, b = model()
+    for some, columns in ((rows, np.arange(P)), (rows.select(np.arange(2)), np.arange(2))):
+        some.sums(residuals, (np.ascontiguousarray(W[:, columns]), b))
+        assert stored_dtypes(some) == {X.dtype}
 
 
 @pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray, np.flipud])
