@@ -69,21 +69,21 @@ def measure(n, p, K, density):
         kinds = {}
         for kind in KINDS:
             if costs.allows(kind, LONGEST):
-                seconds, _ = in_turns(lambda kind=kind: kind.make(Curvature(objective), theta))
+                (seconds,) = in_turns(lambda kind=kind: kind.make(Curvature(objective), theta))
                 kinds[kind.name] = [seconds / evaluation, costs.cost(kind)]
     work = evaluation / products * len(each) * SIDE**3
     return {"shape": [n, p, K], "density": density, "work": [work, objective.work], **kinds}
 
 
 def in_turns(*functions):
-    """Median seconds of each of some functions; zero where there is no second one."""
+    """Median seconds of each of some functions."""
     seconds = [[] for _ in functions]
     for _ in range(REPEATS):
         for function, spent in zip(functions, seconds, strict=True):
             start = time.perf_counter()
             function()
             spent.append(time.perf_counter() - start)
-    return [float(np.median(spent)) for spent in seconds] + [0.0] * (2 - len(functions))
+    return [float(np.median(spent)) for spent in seconds]
 
 
 def markdown(report):
@@ -110,6 +110,7 @@ def markdown(report):
 
 
 def _cell(pair):
+    """What was measured, and the ratio of the estimate."""
     measured, estimate = pair
     return f"{measured:.3g} ({estimate / measured:.2g})"
 

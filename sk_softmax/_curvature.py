@@ -18,7 +18,7 @@ from sk_softmax._device_array import to_numpy
 from sk_softmax._hessian import PairSums
 from sk_softmax._kernels import class_curvature, disagreement, pooled_curvature
 from sk_softmax._objective import NOT_FINITE, TOO_SMALL, OutOfRangeError
-from sk_softmax._rows import READ_WORK, ColumnStatistics, add_weighted_grams, row_weights, varies
+from sk_softmax._rows import ColumnStatistics, add_weighted_grams, pairs_work, row_weights, varies
 from sk_softmax._standardised import StandardisedColumns
 
 # The eigenvalues of the sampled matrix are then those of the whole one times 0.47 to 1.73, or so.
@@ -47,6 +47,13 @@ def in_float32(objective):
         if Curvature(working).bears_float32:
             return working
     return None
+
+
+def in_dtype_of_data(objective):
+    """The objective in float32 if X is exact in it and columns bear that, else itself."""
+    if objective.rows.float_dtype != np.float32:
+        return objective
+    return in_float32(objective) or objective
 
 
 @dataclass(frozen=True)
@@ -259,7 +266,7 @@ class Curvature:
 def rows_per_matrix(objective, n_matrices):
     """Number of rows that each of some (p, p) matrices is summed over."""
     n, p = objective.n_samples, objective.n_features
-    affordable = PAIR_EVALUATIONS * objective.work / (n_matrices * p * (p + READ_WORK))
+    affordable = PAIR_EVALUATIONS * objective.work / (n_matrices * pairs_work(p))
     return int(min(n, max(_ROWS_PER_COLUMN * p, affordable)))
 
 

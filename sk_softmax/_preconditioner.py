@@ -43,7 +43,7 @@ from sk_softmax._factors import (
     inverse_sqrt,
 )
 from sk_softmax._hessian import FactorisedHessian
-from sk_softmax._rows import CALL_WORK, READ_WORK
+from sk_softmax._rows import CALL_WORK, READ_WORK, pairs_work
 
 DAMPING = 0.03
 # Matrices of the size of the whole Hessian that exist while it is summed, by parts, and inverted.
@@ -213,7 +213,7 @@ def _work_of_matrices(n_matrices):
         K, p = objective.n_classes, objective.n_features
         number = n_matrices(K)
         m = rows_per_matrix(objective, number) if number else 0
-        return number * (m * p * (p + READ_WORK) + p**3 + CALL_WORK / 4)
+        return number * (m * pairs_work(p) + p**3 + CALL_WORK / 4)
 
     return work
 
@@ -221,7 +221,7 @@ def _work_of_matrices(n_matrices):
 def _work_of_hessian(objective):
     """Multiplications for the pairs of classes, on all rows, and for one large matrix."""
     K, q = objective.shape
-    pairs = K * (K - 1) / 2 * objective.n_samples * q * (q + READ_WORK)
+    pairs = K * (K - 1) / 2 * objective.n_samples * pairs_work(q)
     return pairs + ((K - 1) * q) ** 3 + CALL_WORK
 
 
@@ -273,7 +273,7 @@ class PreconditionerCosts:
         """Evaluations that an iteration is worth: one, and the products with T and T'."""
         p, K = self._objective.n_features, self._objective.n_classes
         size = kind.size(p, K)
-        products = 40 * size + 2 * K * p**2 if size else 0
+        products = READ_WORK / 2 * size + 2 * K * p**2 if size else 0
         return 1 + 2 * products / self._objective.work
 
     def first(self):

@@ -10,7 +10,16 @@ import numpy as np
 from scipy import sparse
 
 from sk_softmax._device_array import DeviceArray
-from sk_softmax._rows._base import CALL_WORK, FIT_EVALUATIONS, READ_WORK, Model, Rows, largest
+from sk_softmax._rows._base import (
+    CALL_WORK,
+    FIT_EVALUATIONS,
+    READ_WORK,
+    Model,
+    Rows,
+    largest,
+    pairs_work,
+    value_work,
+)
 from sk_softmax._rows._block import Block
 from sk_softmax._rows._concatenated import ConcatenatedRows
 from sk_softmax._rows._dense import DenseRows
@@ -43,9 +52,11 @@ __all__ = [
     "joined",
     "largest",
     "n_bytes",
+    "pairs_work",
     "root_mean_squares",
     "row_weights",
     "slices",
+    "value_work",
     "varies",
 ]
 

@@ -36,6 +36,16 @@ FIT_EVALUATIONS = 50
 MAX_PARTS, MAX_LARGE_PARTS = 64, 8
 
 
+def value_work(K):
+    """Multiplications of square products that a value in an array costs an evaluation."""
+    return READ_WORK + 4 * K
+
+
+def pairs_work(p):
+    """The same that a row costs a weighted sum over all pairs of p columns."""
+    return p * (p + READ_WORK)
+
+
 class Rows(Protocol):
     """What solvers and curvature ask of data, wherever they are."""
 

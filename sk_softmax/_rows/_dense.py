@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sk_softmax._rows._base import READ_WORK, combined
+from sk_softmax._rows._base import combined, value_work
 from sk_softmax._rows._in_memory import SPARE_BYTES, InMemoryRows, added_up, moments_by_rows
 from sk_softmax._rows._products import is_mapped, padded_number, times_rows
 from sk_softmax._rows._rotation import Rotation, rotation_pays
@@ -23,7 +23,7 @@ class DenseRows(InMemoryRows):
 
     def _value_work(self):
         """That of reading it and of two thin products."""
-        return READ_WORK + 4 * self.n_classes
+        return value_work(self.n_classes)
 
     def held_columns(self):
         """Mask (p,) of the columns of which a value is stored: all."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from sk_softmax._curvature import PAIR_EVALUATIONS, Curvature
 from sk_softmax._objective import NOT_FINITE, TOO_SMALL, OutOfRangeError
-from sk_softmax._rows import READ_WORK
+from sk_softmax._rows import pairs_work, value_work
 
 _NEGLIGIBLE = np.finfo(np.float64).tiny / np.finfo(np.float64).eps
 
@@ -148,7 +148,7 @@ def about_offsets(mean, variance):
 def affords_pairs(objective):
     """Whether all pairs of columns may be summed, by the shape of the rows alone."""
     K, p = objective.n_classes, objective.n_features
-    return p + READ_WORK <= PAIR_EVALUATIONS * (READ_WORK + 4 * K)
+    return pairs_work(p) <= PAIR_EVALUATIONS * value_work(K) * p
 
 
 def _sums_of_all(objective, pairs):

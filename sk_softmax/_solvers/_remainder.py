@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import entr, log_softmax
 
-from sk_softmax._curvature import Curvature, in_float32
+from sk_softmax._curvature import Curvature, in_dtype_of_data
 from sk_softmax._objective import NOT_FINITE, OutOfRangeError
 from sk_softmax._preconditioner import CHEAP, DIAGONAL, PreconditionerCosts, of_variances
 from sk_softmax._solvers._base import SolverResult, StopReason
@@ -59,12 +59,16 @@ class Remainder(NamedTuple):
 def result_of(objective, run, n_iter, reason, tol):
     """The `SGDResult` of a run that ended for a reason that is not separation."""
     theta, step, share, left = run.state.solution(), None, None, np.inf
+    is_over = reason in (StopReason.NO_IMPROVEMENT, StopReason.MAX_ITER)
     with checked():
-        value, gradient = objective.value_and_gradient(theta)
+        if is_over:
+            value, gradient = objective.value_and_gradient(theta)
+        else:
+            value = loss_at(objective, theta)
     if not math.isfinite(value) and reason is not StopReason.DIVERGED:
         raise OutOfRangeError(NOT_FINITE)
     gained = null_loss(objective) - value
-    if reason in (StopReason.NO_IMPROVEMENT, StopReason.MAX_ITER):
+    if is_over:
         left = value  # f* is not negative
         is_near = not objective.may_be_separated and value <= _NEAR * gained
         if not is_near:
@@ -81,7 +85,7 @@ def result_of(objective, run, n_iter, reason, tol):
         budget = _PROOF_SHARE * n_iter * run.evaluations
         if _is_separated(objective, theta, value, step, budget):
             reason = StopReason.SEPARABLE
-    ended = reason in (StopReason.NO_IMPROVEMENT, StopReason.MAX_ITER)
+    ended = is_over and reason is not StopReason.SEPARABLE
     settled = ended and run.has_given_rate and left <= gained and run.fell() <= _NEAR * gained
     return SGDResult(
         theta, value, n_iter, ended and share is None, reason, share=share, settled=settled
@@ -158,9 +162,7 @@ def _newton_step(objective, theta, gradient, budget):
     costs = PreconditionerCosts(objective)
     kind = costs.best_within(DIAGONAL, min(CHEAP, budget))
     n_products = max(int((budget - costs.cost(kind)) / _PER_PRODUCT), 1)
-    working = objective
-    if objective.rows.float_dtype == np.float32:
-        working = in_float32(objective) or objective
+    working = in_dtype_of_data(objective)
     curvature = Curvature(working)
     if budget < costs.cost(DIAGONAL):
         weight = objective.rows.class_weight * (1 - objective.rows.class_weight)

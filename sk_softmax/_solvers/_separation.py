@@ -2,7 +2,7 @@
 
 It is there if along some step no row's label loses to another class and some row's gains. Then f
 falls without end. A row whose target is a table of probabilities has several labels, the classes
-of positive probability, as if each were a row of its own. Along the step these keep level. Near
+of positive probability, as if each were a row of its own. The step leaves their logits equal. Near
 such a minimum Newton's step is about one logit long and nearly such a step, where near a finite
 minimum it vanishes. "Nearly" proves nothing, since few rows far from all others can look like this:
 so the step is projected to those that leave all margins alone that it hardly changes, and must

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from sk_softmax._batches import Batches
-from sk_softmax._curvature import in_float32
+from sk_softmax._curvature import in_dtype_of_data
 from sk_softmax._rows import CALL_WORK
 from sk_softmax._solvers._base import IterationState, StopReason, planned_iterations
 from sk_softmax._solvers._descent import (
@@ -326,7 +326,7 @@ class _Epochs:
 
 def _preconditioned(objective):
     """The objective and its `Preconditioning`, in float32 if range and digits allow."""
-    if objective.rows.float_dtype == np.float32 and (working := in_float32(objective)):
-        with contextlib.suppress(FloatingPointError):
-            return working, Preconditioning(working)
+    working = in_dtype_of_data(objective)
+    with contextlib.suppress(FloatingPointError):
+        return working, Preconditioning(working)
     return objective, Preconditioning(objective)
