@@ -16,6 +16,7 @@ from itertools import cycle
 
 import numpy as np
 from scipy import sparse
+from scipy.linalg import get_blas_funcs
 
 from sk_softmax._rows._products import padded_number, times_columns, times_rows, times_transposed
 from sk_softmax._rows._storage import rows_view
@@ -192,3 +193,9 @@ class Batches:
 def _by_batches(A, number):
     """Numbers of rows (n, K), cut into batches: (number, K, n / number)."""
     return np.ascontiguousarray(A.reshape(number, -1, A.shape[1]).transpose(0, 2, 1))
+
+
+def adder_of_multiples(dtype):
+    """Function that adds a multiple of one flat array to another, in one pass over them."""
+    (axpy,) = get_blas_funcs(("axpy",), dtype=dtype)
+    return lambda y, x, a: axpy(x, y, a=a)

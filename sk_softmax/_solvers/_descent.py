@@ -1,9 +1,8 @@
 """Steps along the gradients of batches: the loop that epochs of `fit` and streams share."""
 
 import numpy as np
-from scipy.linalg import get_blas_funcs
 
-from sk_softmax._batches import Parameters
+from sk_softmax._batches import Parameters, adder_of_multiples
 from sk_softmax._solvers._base import IterationState
 from sk_softmax._solvers._tally import Tally
 
@@ -63,12 +62,12 @@ def descend(objective, batches, state, order, pace, options, *, table=None, repo
 
     def solution():
         """Bring the state up to date."""
-        state.theta = theta.as_array()
+        state.theta = _centred(theta.as_array())
         state.velocity = None if velocity is None else velocity.as_array()
-        state.average = None if average is None else average.as_array()
+        state.average = None if average is None else _centred(average.as_array())
         return state.solution()
 
-    add_multiple = _adder_of_multiples(objective.dtype)
+    add_multiple = adder_of_multiples(objective.dtype)
     direction_of = _directions(objective, state.metric, options, velocity)
     tally = Tally(objective.rows.weights[order], objective.n_classes)
     for number, batch in enumerate(batches.epoch(order), start=1):
@@ -116,7 +115,6 @@ def _directions(objective, metric, options, velocity):
     return direction
 
 
-def _adder_of_multiples(dtype):
-    """Function that adds a multiple of one flat array to another, in one pass over them."""
-    (axpy,) = get_blas_funcs(("axpy",), dtype=dtype)
-    return lambda y, x, a: axpy(x, y, a=a)
+def _centred(A):
+    """Rows that sum to zero over the classes, which they do but for what metrics add to all."""
+    return A - A.mean(axis=1, keepdims=True)

@@ -12,7 +12,7 @@ Its expectation is the same, and its variance goes to zero as theta comes to res
 
 import numpy as np
 
-from sk_softmax._batches import Parameters
+from sk_softmax._batches import Parameters, adder_of_multiples
 
 
 class GradientTable:
@@ -25,6 +25,7 @@ class GradientTable:
         self._n_samples = objective.n_samples
         self._P = np.empty((objective.n_samples, objective.n_classes), dtype=objective.dtype)
         self._sum = Parameters(objective)
+        self._add_multiple = adder_of_multiples(objective.dtype)
         self._is_full = False
 
     @staticmethod
@@ -44,10 +45,11 @@ class GradientTable:
 
     def correct(self, gradient, m):
         """Add the sum to the gradient of the differences of a batch of m rows, `Parameters`."""
-        change = gradient.flat * gradient.flat.dtype.type(m / self._n_samples)
+        share = m / self._n_samples
         if self._is_full:
             gradient.flat += self._sum.flat
-        self._sum.flat += change
+            self._sum.flat *= self._sum.flat.dtype.type(1 - share)
+        self._add_multiple(self._sum.flat, gradient.flat, share)
 
     def complete(self):
         """Note that every row has been visited."""
