@@ -26,7 +26,7 @@ import numpy as np
 
 _EPS = np.finfo(np.float64).eps
 # Conjugate gradients have settled once what they may still add is this share of the decrement.
-SETTLED = 0.1
+_SETTLED = 0.1
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def newton_by_cg(objective, theta, gradient, T, max_products):
         ritz = np.linalg.eigvalsh(np.diag(diagonal) + np.diag(beside, -1))
         smallest = max(ritz[0], _EPS * ritz[-1])
         rest = rho / smallest
-        n_settled = n_settled + 1 if rest <= SETTLED * decrement else 0
+        n_settled = n_settled + 1 if rest <= _SETTLED * decrement else 0
         beside.append(math.sqrt(beta) / step)
         d = r + beta * d
     step = T.forward(y.reshape(T.shape)).ravel()

@@ -18,7 +18,6 @@ from sk_softmax._curvature import Curvature, in_float32
 from sk_softmax._preconditioner import CHEAP, KINDS, WHOLE, PreconditionerCosts
 from sk_softmax._solvers._base import IterationState, SolverResult, StopReason, planned_iterations
 from sk_softmax._solvers._bound import (
-    SETTLED,
     certificate_by_factor,
     newton_by_cg,
     self_concordant_bound,
@@ -206,11 +205,8 @@ class _Run:
         return self._certificate is not None and self._certificate.T is stage.T
 
     def _may_end(self, stage):
-        """Whether the estimated gap is small enough to ask for a bound.
-
-        A first one comes with a step that makes the gap ten times smaller, and serves later points.
-        """
-        return self._is_small(stage.gap * (1 if self._is_certified(stage) else SETTLED), stage)
+        """Whether the estimated gap is small enough to ask for a bound."""
+        return self._is_small(stage.gap, stage)
 
     def _is_small(self, gap, stage):
         """Whether a gap is within `tol` of f, and little beside what there is to gain.

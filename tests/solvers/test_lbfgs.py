@@ -309,7 +309,7 @@ def test_scipy_minimises_a_function_with_its_own_gradient(
     np.testing.assert_allclose(starts, [[0, 1]] * len(starts), atol=1e-12)
 
 
-@pytest.mark.parametrize("tol", [1e-4, 1e-12])
+@pytest.mark.parametrize("tol", [1e-6, 1e-12])
 def test_evaluations_are_counted(make_objective, make_solver, fail_at_call, tol):
     calls = fail_at_call("evaluate", np.inf, None)
     X, y = make_problem(0, n=2000, p=30, n_classes=20)
