@@ -31,13 +31,15 @@ _FLOAT32_OFFSET = 300
 _NARROW_SIZE = 2**16
 
 
-def are_near_zero(mean, variance):
+def are_near_zero(mean, variance, lam=0.0):
     """Whether columns are so near zero, in their deviations, that float32 leaves them digits.
 
-    An intercept makes up for the rest, and what steps add to that is lost in its rounding.
+    An intercept makes up for the rest, and what steps add to that is lost in its rounding. The
+    curvature of constant columns is that of the penalty, lam.
     """
-    varies = variance > 0
-    return bool((mean[varies] ** 2 <= _FLOAT32_OFFSET**2 * variance[varies]).all())
+    variance = np.where(variance > 0, variance, lam)
+    has_curvature = variance > 0
+    return bool((mean**2 <= _FLOAT32_OFFSET**2 * variance)[has_curvature].all())
 
 
 def in_float32(objective):
@@ -141,7 +143,8 @@ class Curvature:
         is_known = (self.variance > 0) | self.statistics.constant | (self.mean == 0)
         if not (self.rows.are_centred or is_known.all()):
             return False  # a variance is lost in the rounding of uncentred squares
-        return are_near_zero(self.mean.astype(np.float64), self.variance)
+        lam = self.objective.penalty.l2
+        return are_near_zero(self.mean.astype(np.float64), self.variance, lam)
 
     @_kept_with_rows
     def covariance(self):

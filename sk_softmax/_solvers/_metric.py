@@ -177,10 +177,13 @@ class Preconditioning:
             matrix, scale = _shared_factors(
                 second, gauge * weight / weight.sum(), objective.penalty.l2
             )
+            is_constant = np.diagonal(second) == 0
         else:
-            diagonal_ = gauge * curvature.second + objective.penalty.l2
-            scale = np.divide(1, diagonal_, out=np.zeros_like(diagonal_), where=diagonal_ > 0).T
-            matrix = None
+            diagonal_ = (gauge * curvature.second + objective.penalty.l2).T
+            scale = np.divide(1, diagonal_, out=np.zeros_like(diagonal_), where=diagonal_ > 0)
+            is_constant, matrix = (curvature.second == 0).all(axis=0), None
+        # The gradient of a constant column that has been centred is but a rounding error.
+        scale[is_constant & is_centred] = 0.0
         return Metric(
             matrix,
             np.asarray(scale, dtype=dtype, order=order),
