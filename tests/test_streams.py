@@ -61,6 +61,21 @@ def test_a_pass_over_noise_ends_with_the_class_frequencies(size, share):
     assert loss(model, X_new, y_new) < frequencies_loss(y, y_new) + allowed + 1e-3
 
 
+@pytest.mark.parametrize("size", [200, 2000, 20_000])
+@pytest.mark.parametrize("tails", ["lognormal", "zipf", "cauchy"])
+def test_a_pass_over_noise_with_giants_ends_near_the_class_frequencies(tails, size):
+    """Of their deviations the first chunks know nothing; it ended at .50, where these have .43."""
+    rng = np.random.default_rng(0)
+    _, y, _, y_new = noise()
+    X, X_new = {
+        "lognormal": lambda: np.exp(3 * rng.normal(size=(2, 20_000, 20))),
+        "zipf": lambda: rng.zipf(2, size=(2, 20_000, 20)).astype(float),
+        "cauchy": lambda: rng.standard_cauchy((2, 20_000, 20)),
+    }[tails]()
+    model = stream(SoftmaxRegression(random_state=0), X, y, size, classes=[0, 1])
+    assert loss(model, X_new, y_new) < frequencies_loss(y, y_new) + 0.01
+
+
 @pytest.mark.parametrize("correlated", [True, False])
 @pytest.mark.parametrize("size", [100, 1000, 20_000])
 def test_a_pass_over_raw_columns_ends_near_the_minimum_and_later_ones_nearer(size, correlated):

@@ -16,6 +16,9 @@ So do AdaGrad's steps (J. Duchi, E. Hazan, Y. Singer, JMLR 12, 2011). The model 
 all iterates with weights that grow like the cube of the rows so far, or like their number with
 `average`, for less noise and a longer memory.
 
+Where deviations of columns have grown, a call begins with the coefficients as they are, or with the
+same ones per deviation, whichever its rows, which are new to both, bear better.
+
 A sparse call computes with the columns that its rows hold, and with those far off zero, which most
 rows hold. In the others nothing acts but the penalty, once at the end.
 """
@@ -160,6 +163,10 @@ def go_on(options, objective, weight, model, stream):
             if stream.running is not None:
                 running = stream.running.joined_with(running)
     state = _continued(options, model, columns, stream)
+    if automatic and stream.running is not None:
+        others = state, _standardised(state, stream.running, running)
+        with checked():
+            state = min(others, key=lambda state: objective.loss(state.solution())[0])
     noise = 0.0 if stream.state is None else stream.state.noise
     run = _Pass(options, objective, weight, running, stream.fitted, model.weight_seen, noise)
     loss, state = run.run(state)
@@ -347,6 +354,27 @@ def _continued(options, model, columns, stream):
     elif state.velocity is None:
         state.velocity = np.zeros_like(state.theta)
     return state
+
+
+def _standardised(state, before, now):
+    """The state with the same coefficients per deviation of columns whose deviation has grown.
+
+    As if rows had been standardised, by the deviations so far. Rare giants multiply these, and
+    coefficients that earlier rows found with an error in proportion to the inverse of theirs would
+    make the giants' logits giant.
+    """
+    grows = now.variance > before.variance
+    share = np.divide(before.variance, now.variance, out=np.ones(len(grows)), where=grows) ** 0.5
+    p = len(share)
+
+    def rescale(A):
+        A = A.copy()
+        if len(A) > p:  # about the mean
+            A[p] += (now.total_mean * (1 - share)) @ A[:p]
+        A[:p] *= share[:, np.newaxis]
+        return A
+
+    return replace(state.map(rescale), velocity=state.velocity)
 
 
 def _bears_float32(running):
