@@ -174,7 +174,7 @@ class SoftmaxRegression(
     converged_ : bool
         Whether `tol` was met. For "sgd", by an estimate, whether at the end no more than 1% is left
         of what the loss falls by from the class frequencies alone to the minimum (or no more than
-        the fraction `tol` of the loss).
+        the rounding of the loss).
     stop_reason_ : str
         "tol", "max_iter", "precision" (floating point allows no further progress),
         "separable" (the minimum is at infinity), "no_improvement", "early_stopping",

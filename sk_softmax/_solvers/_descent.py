@@ -62,9 +62,9 @@ def descend(objective, batches, state, order, pace, options, *, table=None, repo
 
     def solution():
         """Bring the state up to date."""
-        state.theta = _centred(theta.as_array())
+        state.theta = theta.as_array()
         state.velocity = None if velocity is None else velocity.as_array()
-        state.average = None if average is None else _centred(average.as_array())
+        state.average = None if average is None else average.as_array()
         return state.solution()
 
     add_multiple = adder_of_multiples(objective.dtype)
@@ -113,8 +113,3 @@ def _directions(objective, metric, options, velocity):
         return gradient.flat + momentum * velocity.flat if nesterov else velocity.flat
 
     return direction
-
-
-def _centred(A):
-    """Rows that sum to zero over the classes, which they do but for what metrics add to all."""
-    return A - A.mean(axis=1, keepdims=True)

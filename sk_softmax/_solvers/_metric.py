@@ -43,10 +43,7 @@ class Metric:
     fit_intercept: bool
 
     def multiply(self, G, product):
-        """Write M G into other `Parameters`; overwrites G.
-
-        Where scales differ it adds numbers to all classes alike, which change no probability.
-        """
+        """Write M G into other `Parameters`; overwrites G."""
         W, D = G.W, product.W
         if self.mean.size:
             W[self.centred] -= self.mean * G.b
@@ -61,6 +58,10 @@ class Metric:
             if self.mean.size:
                 moved = D[self.centred]
                 product.b -= np.einsum("ij,ij->j", np.broadcast_to(self.mean, moved.shape), moved)
+            product.b -= product.b.mean()
+        # Class rows keep summing to zero. A product is quicker than a mean of few.
+        K = D.shape[1]
+        D -= (D @ np.full(K, 1 / K, dtype=D.dtype))[:, np.newaxis]
 
 
 class Preconditioning:

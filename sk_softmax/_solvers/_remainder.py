@@ -56,7 +56,7 @@ class Remainder(NamedTuple):
     step: np.ndarray
 
 
-def result_of(objective, run, n_iter, reason, tol):
+def result_of(objective, run, n_iter, reason):
     """The `SGDResult` of a run that ended for a reason that is not separation."""
     theta, step, share, left = run.state.solution(), None, None, np.inf
     is_over = reason in (StopReason.NO_IMPROVEMENT, StopReason.MAX_ITER)
@@ -78,7 +78,8 @@ def result_of(objective, run, n_iter, reason, tol):
                     left, is_certain, step = remainder(objective, theta, value, gradient, budget)
             except FloatingPointError:  # values too large or too small for a Hessian
                 is_certain = False
-            is_near = is_certain and left <= max(_NEAR * (gained + left), (tol or 0) * abs(value))
+            rounding = np.finfo(np.float64).eps * abs(value)
+            is_near = is_certain and left <= max(_NEAR * (gained + left), rounding)
         if not is_near:
             share = left / (max(gained, 0.0) + left or 1.0)
     if reason is not StopReason.CALLBACK:

@@ -32,7 +32,7 @@ _EPOCH_MOMENTUM = 0.9
 # Factor of the schedule from which a plateau counts even if the rate is still to fall, and the
 # momentum of epochs falls with it: steps so short do not make earlier epochs' noise forgotten.
 _SETTLED = 0.1
-# Factor of the schedule up to which gradients are corrected by a `GradientTable`: what rows
+# Share of the longest steps up to which gradients are corrected by a `GradientTable`: what rows
 # contributed an epoch ago makes them less stable. SAGA's rate is 1 / (3 L) for 1 / L.
 _CORRECTED = 1 / 3
 
@@ -110,7 +110,7 @@ class SGD:
             if stop:
                 reason = StopReason.CALLBACK
                 break
-        return result_of(objective, run, n_iter, reason, self.tol)
+        return result_of(objective, run, n_iter, reason)
 
     def _minimize_held(self, columns, objective, theta, on_iteration):
         """`minimize` in the columns that rows hold, or else the penalty keeps at zero."""
@@ -219,14 +219,19 @@ class _Epochs:
             self._extrapolate()
         before = state.copy() if self._automatic else None
         epoch = state.n_epochs
+        bearable = self._bearable_loss()
         if not self._corrects:
             self._table = None
         elif self._table is None:
-            self._table = GradientTable(self._objective)
+            with checked():
+                theta = state.theta.T.astype(np.float64).ravel()
+                self._table = GradientTable.at(self._objective, theta)
+            if self._table is not None:  # an accident may have made a bad start look good
+                bearable = max(bearable, self._table.value)
         metrics = self._pass()
         loss = metrics["loss"]
         self.diverged = not self._automatic and not loss <= DIVERGED * self._start_loss
-        self.undone = self._automatic and not loss <= self._bearable_loss()
+        self.undone = self._automatic and not loss <= bearable
         if self.undone:
             self.state = replace(self._good.copy(), learning_rate=state.learning_rate / 2)
             self._n_undone += 1
@@ -279,10 +284,7 @@ class _Epochs:
         state = self.state
         order = state.random_state.permutation(self._objective.n_samples)
         with checked():
-            metrics = self._descend(order, state.learning_rate * self._factor)
-        if self._table is not None:
-            self._table.complete()
-        return metrics
+            return self._descend(order, state.learning_rate * self._factor)
 
     @property
     def _factor(self):
@@ -292,12 +294,9 @@ class _Epochs:
 
     @property
     def _corrects(self):
-        """Whether the next epoch's steps are short enough for a `GradientTable`, which fits."""
-        return (
-            self._automatic
-            and self._factor <= _CORRECTED
-            and GradientTable.n_bytes(self._objective) <= self._objective.rows.spare_bytes
-        )
+        """Whether the next epoch's steps are short enough for a `GradientTable`."""
+        rate = self.state.learning_rate * self._factor
+        return self._automatic and rate <= _CORRECTED * self._base
 
     def _bearable_loss(self):
         """The training loss above which an automatic epoch is undone.
@@ -307,7 +306,8 @@ class _Epochs:
         """
         gained = self._start_loss - self._reached
         share = min(LOST * 2.0 ** min(self._n_undone, 10), 1.0)
-        return self._reached + share * gained
+        rounding = np.finfo(self._objective.dtype).eps * abs(self._reached)
+        return self._reached + share * gained + rounding
 
     def _descend(self, order, rate):
         """A step for each batch of a permutation of the rows; the metrics."""

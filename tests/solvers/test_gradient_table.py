@@ -21,7 +21,6 @@ def visit(table, objective, theta, size, seed):
         table.correct(G, m)
         gradients.append(G.as_array().T)
         sizes.append(m)
-    table.complete()
     return np.array(gradients), np.array(sizes)
 
 
@@ -44,23 +43,14 @@ def problem(request, make_objective):
 
 
 @pytest.mark.parametrize("size", [1, 16, 20, 80])
-def test_the_first_epoch_is_left_as_it_is(problem, size):
-    """Without a bias: the mean over the batches is the gradient itself."""
-    objective, gradient = problem
-    theta = theta_of(objective, 0)
-    G, m = visit(GradientTable(objective), objective, theta, size, seed=0)
-    np.testing.assert_allclose(np.average(G, axis=0, weights=m), gradient(theta), atol=1e-14)
-    assert size == 80 or np.std(G, axis=0).max() > 1e-3
-
-
-@pytest.mark.parametrize("size", [1, 16, 20, 80])
 def test_at_rest_every_batch_has_the_gradient_of_all_rows(problem, size):
+    """From the start, and after rows were visited elsewhere and came back."""
     objective, gradient = problem
-    theta = theta_of(objective, 0)
-    table = GradientTable(objective)
-    visit(table, objective, theta, size, seed=0)
-    G, _ = visit(table, objective, theta, size, seed=1)
-    np.testing.assert_allclose(G, np.broadcast_to(gradient(theta), G.shape), atol=1e-13)
+    elsewhere, theta = theta_of(objective, 0), theta_of(objective, 1)
+    for table in (GradientTable.at(objective, t.ravel()) for t in (theta, elsewhere)):
+        for seed in range(2):
+            G, _ = visit(table, objective, theta, size, seed)
+        np.testing.assert_allclose(G, np.broadcast_to(gradient(theta), G.shape), atol=1e-13)
 
 
 @pytest.mark.parametrize("size", [1, 16])
@@ -70,11 +60,7 @@ def test_estimates_have_no_bias_after_visits_at_other_coefficients(problem, size
     before, theta = theta_of(objective, 0), theta_of(objective, 1)
     first = []
     for seed in range(400):
-        table = GradientTable(objective)
-        if seed == 0:
-            visit(table, objective, before, 80, seed=0)
-            full = table._P.copy(), table._sum.flat.copy()
-        table._P, table._sum.flat[:], table._is_full = full[0].copy(), full[1], True
+        table = GradientTable.at(objective, before.ravel())
         batch = next(Batches(objective, size).epoch(np.random.default_rng(seed).permutation(80)))
         G = Parameters(objective)
         batch.gradient(Parameters.of(objective, theta.T), G, *np.empty((2, size)), table)
@@ -84,6 +70,11 @@ def test_estimates_have_no_bias_after_visits_at_other_coefficients(problem, size
     assert np.abs((np.mean(first, axis=0) - gradient(theta)) / error).max() < 5
 
 
-def test_its_memory_is_that_of_the_probabilities(make_objective):
-    objective = make_objective(*make_problem(0))
-    assert GradientTable.n_bytes(objective) == GradientTable(objective)._P.nbytes == 80 * 3 * 8
+def test_the_penalty_is_left_to_the_step(make_objective):
+    X, y = make_problem(0)
+    theta = np.random.default_rng(0).standard_normal((3, 5))
+    sums = [
+        GradientTable.at(make_objective(X, y, lam=lam), theta.ravel())._sum.flat
+        for lam in (0.0, 10.0)
+    ]
+    np.testing.assert_allclose(*sums, atol=1e-13)
