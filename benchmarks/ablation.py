@@ -68,7 +68,9 @@ CONSTANTS = [
     Constant("_preconditioner", "DAMPING", 0, "no damping at first", _BOTH),
     Constant("_preconditioner", "CHEAP", 0, "no matrix before iterations have paid", _ALL),
     Constant("_rows._base", "FIT_EVALUATIONS", 0, "no rotation, no matrices for L1 or SGD", _ALL),
-    Constant("_solvers._bound", "_SETTLED", 1, "conjugate gradients stop at once", ("lbfgs", "sgd")),
+    Constant(
+        "_solvers._bound", "_SETTLED", 1, "conjugate gradients stop at once", ("lbfgs", "sgd")
+    ),
     Constant("_solvers._gap", "_WINDOW", 1, "the raw estimate of the gap"),
     Constant(_LBFGS, "_FLOAT32_GAP", 0, "float32 as long as it gets further"),
     Constant(_LBFGS, "_RESTART", 0, "L-BFGS's memory costs nothing"),

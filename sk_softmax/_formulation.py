@@ -61,12 +61,6 @@ def _have_weight(W, b):
     return has_weight
 
 
-def _refuse_nan(name, values):
-    """They may have been set by hand."""
-    if np.isnan(values).any():
-        raise ValueError(f"{name} must hold real numbers without NaN.")
-
-
 class PreviousModel:
     """Where a call of `partial_fit` begins: the model as it is, however it came about.
 
@@ -85,7 +79,8 @@ class PreviousModel:
         self.seed = seed if isinstance(seed, (int, np.integer)) else None
         if hasattr(estimator, "coef_"):
             W, b = estimator.densify().coef_, np.asarray(estimator.intercept_)
-            _refuse_nan("intercept_", b)
+            if np.isnan(b).any():  # it may have been set by hand
+                raise ValueError("intercept_ must hold real numbers without NaN.")
             self._W = np.asarray(W, dtype=np.result_type(W, np.float32))
             # A class that had no weight begins with its frequency.
             self._b = np.where(np.isfinite(b), b, objective.log_priors()[: len(b)])
@@ -104,7 +99,8 @@ class PreviousModel:
             W, b = np.zeros((self._K, n_columns)), self._b
         else:
             W = self._W if columns is None else self._W.take(columns, axis=1)
-            _refuse_nan("coef_", W)
+            if not np.isfinite(W).all():
+                raise ValueError("coef_ must hold finite numbers.")
             b = np.where(_have_weight(W, self._b), self._b, 0.0)
         theta = np.column_stack([W, b] if self._fit_intercept else [W])
         theta = theta.astype(np.float64, copy=False)

@@ -1,6 +1,9 @@
 """What to say of parameters and values that other estimators know by another name."""
 
 import functools
+import inspect
+
+from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
 _PENALTY = "The penalty is L2 of strength 1/C; l1_ratio=1 makes it L1, and C=numpy.inf none."
 _MULTINOMIAL = "More than two classes are always multinomial; see OneVsRestClassifier for the rest."
@@ -48,18 +51,19 @@ _VALUES = {
 _PAGE = 'The page "Coming from scikit-learn\'s classifiers" of the user guide has all names.'
 
 
-def of_parameters(names):
+def _of_parameters(names, estimator):
     """What takes the place of the first name that is another estimator's, or None."""
     for name in names:
         if name in _PARAMETERS:
-            return f"SoftmaxRegression has no parameter {name!r}. {_PARAMETERS[name]} {_PAGE}"
+            title = type(estimator).__name__
+            return f"{title} has no parameter {name!r}. {_PARAMETERS[name]} {_PAGE}"
     return None
 
 
-def of_values(parameters):
+def _of_values(parameters):
     """What takes the place of values that are another estimator's, or an empty string."""
     for name, hints in _VALUES.items():
-        value = parameters[name]
+        value = parameters.get(name)
         for values, hint in hints:
             if isinstance(value, str) and value in values:
                 return f" {hint} {_PAGE}"
@@ -71,9 +75,55 @@ def explained(init):
 
     @functools.wraps(init)
     def __init__(self, *args, **parameters):
-        hint = of_parameters(parameters)
+        hint = _of_parameters(parameters, self)
         if hint:
             raise TypeError(hint)
         init(self, *args, **parameters)
 
     return __init__
+
+
+@functools.cache
+def defaults_of(estimator_class):
+    """The defaults of the constructor's parameters by name, `Parameter.empty` for none."""
+    parameters = inspect.signature(estimator_class.__init__).parameters
+    return {name: parameters[name].default for name in estimator_class._get_param_names()}
+
+
+class ExplainedParametersMixin:
+    """Says what takes the place of parameters and values that other estimators have."""
+
+    def set_params(self, **params):
+        """Set parameters.
+
+        Parameters
+        ----------
+        **params : dict
+            Values by the names of the constructor.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+        """
+        hint = _of_parameters(params, self)
+        if hint:
+            raise ValueError(hint)
+        return super().set_params(**params)
+
+    def _validate_params(self):
+        """Check parameters; those at their defaults are valid, and to check them all takes long."""
+        defaults = defaults_of(type(self))
+        values = {name: getattr(self, name) for name in defaults}
+        given = {name: value for name, value in values.items() if value is not defaults[name]}
+        try:
+            validate_parameter_constraints(
+                self._parameter_constraints, given, caller_name=type(self).__name__
+            )
+        except InvalidParameterError as error:
+            raise InvalidParameterError(f"{error}{_of_values(vars(self))}") from None

@@ -57,6 +57,8 @@ def can_stream(estimator):
         "l1_ratio": estimator.l1_ratio != 0,
         "penalty_factor": estimator.penalty_factor is not None,
         "bounds": estimator.bounds is not None,
+        "early_stopping": estimator.early_stopping,
+        "record_batches": estimator.record_batches is not None,
     }
     for name, given in is_given.items():
         if given:

@@ -1,26 +1,19 @@
 """The estimator: its parameters, and what scikit-learn asks of it."""
 
 import copy
-import functools
-import inspect
 import warnings
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import (
-    Interval,
-    InvalidParameterError,
-    StrOptions,
-    validate_parameter_constraints,
-)
+from sklearn.utils._param_validation import Interval, StrOptions
 
-from sk_softmax import _hints
 from sk_softmax._array_api import in_numpy, place_of, put, received_with, state_in_numpy
 from sk_softmax._callbacks import CallbackSupportMixin
 from sk_softmax._early_stopping import split_rows
 from sk_softmax._fit import fit_to
+from sk_softmax._hints import ExplainedParametersMixin, defaults_of, explained
 from sk_softmax._partial_fit import available_if, can_stream, go_on
 from sk_softmax._prediction import SoftmaxPredictionMixin
 from sk_softmax._solver_choice import asks_for_sgd
@@ -30,7 +23,11 @@ from sk_softmax._validation import is_soft
 
 
 class SoftmaxRegression(
-    CallbackSupportMixin, ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator
+    ExplainedParametersMixin,
+    CallbackSupportMixin,
+    ClassifierMixin,
+    SoftmaxPredictionMixin,
+    BaseEstimator,
 ):
     r"""Softmax regression, also known as multinomial logistic regression.
 
@@ -121,7 +118,8 @@ class SoftmaxRegression(
     early_stopping : bool, default=False
         Whether to stop once the loss on held-out rows, `X_val` of `fit` or a
         `validation_fraction` of the rows, has not fallen by the fraction `tol` for
-        `n_iter_no_change` epochs or iterations. The model is the one that did best on them.
+        `n_iter_no_change` epochs or iterations. The model is the one that did best on them. Not
+        for `partial_fit`.
     validation_fraction : float, default=0.1
         Share of each class's rows that `early_stopping` holds out, unless `X_val` is given. A
         class with a single row keeps it.
@@ -129,7 +127,7 @@ class SoftmaxRegression(
         Epochs without progress by `tol` after which "sgd" stops, see also `early_stopping`.
     record_batches : int, default=None
         Every so many batches, and at the end of an epoch, "sgd" adds the mean loss and accuracy
-        of the batches since to `batch_history_`; None for never.
+        of the batches since to `batch_history_`; None for never. Not for `partial_fit`.
     warm_start : bool, default=False
         Whether `fit` starts at the previous solution, whose classes are matched by label.
     random_state : int, RandomState instance or None, default=None
@@ -258,7 +256,7 @@ class SoftmaxRegression(
         "verbose": ["verbose"],
     }
 
-    @_hints.explained
+    @explained
     def __init__(
         self,
         solver="auto",
@@ -498,47 +496,9 @@ class SoftmaxRegression(
             accuracy_score(y, in_numpy(self).predict(X, offset=offset), sample_weight=sample_weight)
         )
 
-    def set_params(self, **params):
-        """Set parameters.
-
-        Parameters
-        ----------
-        **params : dict
-            Values by the names of the constructor.
-
-        Returns
-        -------
-        self : SoftmaxRegression
-            The estimator.
-
-        Raises
-        ------
-        ValueError
-            If there is no such parameter.
-        """
-        hint = _hints.of_parameters(params)
-        if hint:
-            raise ValueError(hint)
-        return super().set_params(**params)
-
-    def _validate_params(self):
-        """Let errors about values of other estimators say what takes their place.
-
-        Parameters at their defaults are valid, and to check them all takes long on small data.
-        """
-        defaults = _parameter_defaults(type(self))
-        values = {name: getattr(self, name) for name in defaults}
-        given = {name: value for name, value in values.items() if value is not defaults[name]}
-        try:
-            validate_parameter_constraints(
-                self._parameter_constraints, given, caller_name=type(self).__name__
-            )
-        except InvalidParameterError as error:
-            raise InvalidParameterError(f"{error}{_hints.of_values(vars(self))}") from None
-
     def __setstate__(self, state):
         """Restore a model; parameters that its version did not have get their defaults."""
-        super().__setstate__({**_parameter_defaults(SoftmaxRegression), **state})
+        super().__setstate__({**defaults_of(SoftmaxRegression), **state})
 
     def __getstate__(self):
         """Fitted arrays in NumPy: a model can be loaded where other libraries are not."""
@@ -549,10 +509,3 @@ class SoftmaxRegression(
         tags.input_tags.sparse = True
         tags.array_api_support = not asks_for_sgd(self)
         return tags
-
-
-@functools.cache
-def _parameter_defaults(estimator_class):
-    """The defaults of the constructor's parameters by name, `Parameter.empty` for none."""
-    parameters = inspect.signature(estimator_class.__init__).parameters
-    return {name: parameters[name].default for name in estimator_class._get_param_names()}

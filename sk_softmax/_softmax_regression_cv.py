@@ -13,6 +13,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sk_softmax._array_api import received_with
 from sk_softmax._callbacks import CallbackSupportMixin, SearchTask, with_callbacks
 from sk_softmax._folds import FoldPath, fit_fold, scorer_of
+from sk_softmax._hints import ExplainedParametersMixin, explained
 from sk_softmax._path import check_Cs, fixed_grid
 from sk_softmax._prediction import SoftmaxPredictionMixin
 from sk_softmax._softmax_regression import SoftmaxRegression
@@ -33,7 +34,11 @@ _OF_FITS = (
 
 
 class SoftmaxRegressionCV(
-    CallbackSupportMixin, ClassifierMixin, SoftmaxPredictionMixin, BaseEstimator
+    ExplainedParametersMixin,
+    CallbackSupportMixin,
+    ClassifierMixin,
+    SoftmaxPredictionMixin,
+    BaseEstimator,
 ):
     """Softmax regression whose C and `l1_ratio` are chosen by cross-validation.
 
@@ -136,6 +141,7 @@ max_iter, random_state
         **{name: SoftmaxRegression._parameter_constraints[name] for name in (*_OF_FITS, "classes")},
     }
 
+    @explained
     def __init__(
         self,
         *,

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 
-from sk_softmax import SoftmaxRegression, _hints
+from sk_softmax import SoftmaxRegression, SoftmaxRegressionCV, _hints
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,15 @@ def test_a_value_of_another_estimator(name, value, hint):
         model.fit(X, y)
     with pytest.raises(ValueError, match=f"The '{name}' parameter.*{hint}.*Coming from"):
         model.partial_fit(X, y, classes=[0, 1, 2])
+
+
+def test_cross_validation_answers_alike():
+    with pytest.raises(TypeError, match=r"SoftmaxRegressionCV has no parameter 'penalty'.*Coming"):
+        SoftmaxRegressionCV(penalty="l2")
+    with pytest.raises(ValueError, match="SoftmaxRegressionCV has no parameter 'dual'"):
+        SoftmaxRegressionCV().set_params(dual=False)
+    with pytest.raises(ValueError, match=r"The 'solver' parameter.*raw features"):
+        SoftmaxRegressionCV(solver="saga").fit(*make_problem(0))
 
 
 def test_other_mistakes_are_answered_as_usual():

@@ -114,6 +114,7 @@ ALLOWED = {
         "_array_api",
         "_callbacks",
         "_folds",
+        "_hints",
         "_path",
         "_prediction",
         "_softmax_regression",

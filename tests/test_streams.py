@@ -337,7 +337,11 @@ WRONG = {
         "coef_": np.zeros((3, 4)),
         "intercept_": np.zeros(3),
     },
-    "NaN": {"coef_": np.full((3, 4), np.nan), "intercept_": np.zeros(3)},
+    "coef_ must hold finite numbers": {
+        "coef_": np.full((3, 4), np.inf),
+        "intercept_": np.zeros(3),
+    },
+    "NaN": {"coef_": np.zeros((3, 4)), "intercept_": np.full(3, np.nan)},
 }
 
 
@@ -381,6 +385,14 @@ def test_a_stream_obeys_parameters_changed_between_calls(layout, change, learnin
     model.partial_fit(X, y)
     assert np.abs(other.coef_ - model.coef_).max() > 1e-6
     assert other.set_params(**before).partial_fit(X, y).score(X, y) > 0.5
+
+
+@pytest.mark.parametrize("parameters", [{"early_stopping": True}, {"record_batches": 2}], ids=str)
+def test_parameters_of_fit_alone_are_refused(parameters):
+    X, y = make_problem(0)
+    model = SoftmaxRegression(random_state=0).partial_fit(X, y, [0, 1, 2])
+    with pytest.raises(AttributeError, match=f"not available for {next(iter(parameters))}"):
+        model.set_params(**parameters).partial_fit(X, y)
 
 
 def test_an_average_that_begins_later_is_one_of_later_iterates():
