@@ -126,6 +126,27 @@ def test_the_unit_of_weights_does_not_matter_without_a_penalty(factor):
     np.testing.assert_allclose(models[1], models[0], atol=0.05)
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("far", [1e2, 1e4])
+def test_one_giant_takes_away_no_more_than_the_minimum_does(streamed, far):
+    """Its own loss falls most if coefficients shrink with the deviations that it multiplies."""
+    X, y = make_problem(0, n=4000)
+    model = SoftmaxRegression(random_state=0)
+    if streamed:
+        stream(model, X[:2000], y[:2000], 100, classes=[0, 1, 2])
+    else:
+        model.fit(X[:2000], y[:2000])
+    before = loss(model, X[2000:], y[2000:])
+    row = np.add(X[:1], [[far, 0, 0, 0]])
+    label = model.decision_function(row).argmin(axis=1)
+    model.partial_fit(row, label)
+    best = SoftmaxRegression("lbfgs").fit(
+        np.vstack([X[:2000], row]), np.concatenate([y[:2000], label])
+    )
+    minimum = loss(best, X[2000:], y[2000:])
+    assert loss(model, X[2000:], y[2000:]) < max(before, minimum) + 0.02
+
+
 # Columns far off zero
 
 

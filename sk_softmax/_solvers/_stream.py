@@ -17,7 +17,7 @@ all iterates with weights that grow like the cube of the rows so far, or like th
 `average`, for less noise and a longer memory.
 
 Where deviations of columns have grown, a call begins with the coefficients as they are, or with the
-same ones per deviation, whichever its rows, which are new to both, bear better.
+same ones per deviation if its rows, which are new to both, gain more than earlier rows may lose.
 
 A sparse call computes with the columns that its rows hold, and with those far off zero, which most
 rows hold. In the others nothing acts but the penalty, once at the end.
@@ -164,9 +164,8 @@ def go_on(options, objective, weight, model, stream):
                 running = stream.running.joined_with(running)
     state = _continued(options, model, columns, stream)
     if automatic and stream.running is not None:
-        others = state, _standardised(state, stream.running, running)
         with checked():
-            state = min(others, key=lambda state: objective.loss(state.solution())[0])
+            state = _standardised(objective, weight, state, stream.running, running)
     noise = 0.0 if stream.state is None else stream.state.noise
     run = _Pass(options, objective, weight, running, stream.fitted, model.weight_seen, noise)
     loss, state = run.run(state)
@@ -356,12 +355,13 @@ def _continued(options, model, columns, stream):
     return state
 
 
-def _standardised(state, before, now):
-    """The state with the same coefficients per deviation of columns whose deviation has grown.
+def _standardised(objective, weight, state, before, now):
+    """The state, or one with the same coefficients per deviation of columns, if that has grown.
 
-    As if rows had been standardised, by the deviations so far. Rare giants multiply these, and
+    As if rows had been standardised by the deviations so far. Rare giants multiply these, and
     coefficients that earlier rows found with an error in proportion to the inverse of theirs would
-    make the giants' logits giant.
+    make the giants' logits giant. What the new rows gain has to outweigh what earlier rows may
+    lose: at a minimum, half the square of the change in the norm of their Hessian.
     """
     grows = now.variance > before.variance
     share = np.divide(before.variance, now.variance, out=np.ones(len(grows)), where=grows) ** 0.5
@@ -369,12 +369,17 @@ def _standardised(state, before, now):
 
     def rescale(A):
         A = A.copy()
-        if len(A) > p:  # about the mean
-            A[p] += (now.total_mean * (1 - share)) @ A[:p]
+        if len(A) > p:  # about where rows were
+            A[p] += (before.total_mean * (1 - share)) @ A[:p]
         A[:p] *= share[:, np.newaxis]
         return A
 
-    return replace(state.map(rescale), velocity=state.velocity)
+    other = replace(state.map(rescale), velocity=state.velocity)
+    here, there = (objective.unpack(some.solution())[0] for some in (state, other))
+    of_classes = before.at_start(True).weight
+    lost = 0.5 * before.weight * (of_classes @ (here - there) ** 2 @ before.variance)
+    here, there = (objective.loss(some.solution())[0] for some in (state, other))
+    return other if weight * (here - there) > lost else state
 
 
 def _bears_float32(running):
