@@ -110,7 +110,7 @@ class Batch:
         if table is None:
             Z -= self.Q
         else:
-            table.exchange(self.rows, Z)
+            table.exchange(self.rows, Z, self.Q)
         self.residuals = Z
         times_rows(padded, self.X, out=G.padded.T)
         if G.b is not None:

@@ -34,8 +34,8 @@ _NARROW_SIZE = 2**16
 def are_near_zero(mean, variance, lam=0.0):
     """Whether columns are so near zero, in their deviations, that float32 leaves them digits.
 
-    An intercept makes up for the rest, and what steps add to that is lost in its rounding. The
-    curvature of constant columns is that of the penalty, lam.
+    An intercept makes up for the rest, and what steps add to that is lost in its rounding. With lam
+    constant columns count too: their curvature is the penalty's.
     """
     variance = np.where(variance > 0, variance, lam)
     has_curvature = variance > 0
@@ -143,8 +143,7 @@ class Curvature:
         is_known = (self.variance > 0) | self.statistics.constant | (self.mean == 0)
         if not (self.rows.are_centred or is_known.all()):
             return False  # a variance is lost in the rounding of uncentred squares
-        lam = self.objective.penalty.l2
-        return are_near_zero(self.mean.astype(np.float64), self.variance, lam)
+        return are_near_zero(self.mean.astype(np.float64), self.variance)
 
     @_kept_with_rows
     def covariance(self):

@@ -53,8 +53,9 @@ _PAGE = 'The page "Coming from scikit-learn\'s classifiers" of the user guide ha
 
 def _of_parameters(names, estimator):
     """What takes the place of the first name that is another estimator's, or None."""
+    ours = estimator._get_param_names()
     for name in names:
-        if name in _PARAMETERS:
+        if name in _PARAMETERS and name not in ours:
             title = type(estimator).__name__
             return f"{title} has no parameter {name!r}. {_PARAMETERS[name]} {_PAGE}"
     return None

@@ -422,8 +422,8 @@ class SoftmaxRegression(
             As `fit`; if `classes` is missing at the first call or differs later; if y has a
             label that is not among them; if `coef_` or `intercept_` was set to another shape.
         AttributeError
-            If `class_weight` is "balanced": pass a dict. With `l1_ratio`, `penalty_factor` or
-            `bounds`, for which there is only `fit`.
+            If `class_weight` is "balanced": pass a dict. With `l1_ratio`, `penalty_factor`,
+            `bounds`, `early_stopping` or `record_batches`, for which there is only `fit`.
 
         Warns
         -----

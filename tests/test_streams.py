@@ -147,6 +147,32 @@ def test_one_giant_takes_away_no_more_than_the_minimum_does(streamed, far):
     assert loss(model, X[2000:], y[2000:]) < max(before, minimum) + 0.02
 
 
+@pytest.mark.parametrize("p", [5, 300])
+def test_a_giant_in_correlated_columns(p):
+    """What earlier rows may lose is up to p times that of uncorrelated columns."""
+    rng = np.random.default_rng(0)
+    f = rng.normal(size=(6000, 1))
+    X = f + 0.1 * rng.normal(size=(6000, p))
+    y = (3 * f[:, 0] + rng.logistic(size=6000) > 0).astype(int)
+    model = SoftmaxRegression(random_state=0).fit(X[:3000], y[:3000])
+    before = loss(model, X[3000:], y[3000:])
+    row = X[:1] + 300
+    model.partial_fit(row, (model.decision_function(row) < 0).astype(int))
+    assert loss(model, X[3000:], y[3000:]) < before + 0.02
+
+
+def test_rows_that_an_automatic_stream_has_not_seen_count_too():
+    """With a given rate moments are not kept: the first row has no deviation to compare with."""
+    X, y = make_problem(0, n=2000)
+    for start in range(0, 60, 4):
+        model = SoftmaxRegression(learning_rate=0.02, random_state=0)
+        stream(model, X, y, 200, classes=[0, 1, 2])
+        before = loss(model, X, y)
+        rows = slice(start, start + 2)
+        stream(model.set_params(learning_rate="auto"), X[rows], y[rows], 1)
+        assert loss(model, X, y) < before + 0.01
+
+
 # Columns far off zero
 
 

@@ -10,51 +10,62 @@ composite objectives", NIPS 2014) replaces the estimate of a batch B of m rows b
 Its expectation is the same, and its variance goes to zero as theta comes to rest.
 """
 
+import numpy as np
+
 from sk_softmax._batches import Parameters, adder_of_multiples
 
 
 class GradientTable:
     """The last probabilities of all rows, and the sum of their gradients.
 
-    Parameters
-    ----------
-    objective : Objective
-    P : ndarray of shape (K, n)
-        The probabilities of the rows, and
-    gradient : ndarray of shape (p + 1, K)
-        that of their mean loss, where these probabilities are, and
-    value : float
-        the objective there.
+    An epoch fills it, in which gradients are left as they are, unless it is made `at` a theta.
     """
 
-    def __init__(self, objective, P, gradient, value):
-        self.value, self._n_samples = value, objective.n_samples
-        self._P = (P * objective.rows.weights).T.copy()  # of a row, all beside each other
-        self._sum = Parameters.of(objective, gradient)
+    def __init__(self, objective):
+        self._n_samples = objective.n_samples
+        self._P = np.empty((objective.n_samples, objective.n_classes), dtype=objective.dtype)
+        self._sum = Parameters(objective)
         self._add_multiple = adder_of_multiples(objective.dtype)
+        self._is_full, self.value = False, None
 
     @classmethod
     def at(cls, objective, theta):
-        """That of all rows at a flat theta, or None where memory does not allow it."""
+        """That of all rows at a flat theta, where f is its `value`; None for rows far away."""
         P = objective.probabilities(theta)
         if P is None:
             return None
-        value, gradient = objective.value_and_gradient(theta)
-        W, b = objective.unpack(theta)
-        of_penalty = objective.pack(objective.penalty.gradient(W), 0 * b if b is not None else None)
-        return cls(objective, P, (gradient - of_penalty).reshape(objective.shape).T, value)
+        table, (W, b) = cls(objective), objective.unpack(theta)
+        table._P[:] = (P * objective.rows.weights).T
+        table.value, gradient = objective.value_and_gradient(theta)
+        gradient -= objective.pack(objective.penalty.gradient(W), None if b is None else 0 * b)
+        table._sum = Parameters.of(objective, gradient.reshape(objective.shape).T)
+        table.complete()
+        return table
 
-    def exchange(self, rows, P):
-        """Subtract from `P` (K, m), weighted as in a `Batch`, the last ones of some rows."""
+    @staticmethod
+    def n_bytes(objective):
+        """The memory that a table takes."""
+        return objective.n_samples * objective.n_classes * objective.dtype.itemsize
+
+    def exchange(self, rows, P, Q):
+        """Subtract from `P` (K, m) the last probabilities of some rows, at first their targets `Q`.
+
+        All are weighted as in a `Batch`.
+        """
         share = P.dtype.type(len(rows) / self._n_samples)
         last = self._P.take(rows, axis=0).T
         self._P[rows] = (share * P).T
-        P -= last / share
+        P -= last / share if self._is_full else Q
 
     def correct(self, gradient, m):
         """Add the sum to the gradient of the differences of a batch of m rows, `Parameters`."""
         share = m / self._n_samples
         # In this order no rounding error of the sum is multiplied from one batch to the next.
         self._add_multiple(self._sum.flat, gradient.flat, share)
-        gradient.flat *= gradient.flat.dtype.type(1 - share)
-        gradient.flat += self._sum.flat
+        if self._is_full:
+            gradient.flat *= gradient.flat.dtype.type(1 - share)
+            gradient.flat += self._sum.flat
+
+    def complete(self):
+        """Note that every row has been visited."""
+        self._is_full = True

@@ -63,6 +63,20 @@ class Metric:
         K = D.shape[1]
         D -= (D @ np.full(K, 1 / K, dtype=D.dtype))[:, np.newaxis]
 
+    def settle(self, A):
+        """Leave to the intercepts what constant columns add in parameters (p + 1, K), in place.
+
+        Their scale is zero, so that no step would ever do it.
+        """
+        if not self.mean.size:
+            return
+        W, is_constant = A[: len(self.scale)], np.zeros(len(self.scale), dtype=bool)
+        is_constant[self.centred] = ~self.scale[self.centred].any(axis=1)
+        mean = np.zeros((len(W), 1))
+        mean[self.centred] = self.mean
+        A[-1] += (mean * W)[is_constant].sum(axis=0)
+        W[is_constant] = 0
+
 
 class Preconditioning:
     """The metric, and the steps to take in it.

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import entr, log_softmax
 
-from sk_softmax._curvature import Curvature, in_dtype_of_data
+from sk_softmax._curvature import Curvature, are_near_zero, in_dtype_of_data
 from sk_softmax._objective import NOT_FINITE, OutOfRangeError
 from sk_softmax._preconditioner import CHEAP, DIAGONAL, PreconditionerCosts, of_variances
 from sk_softmax._solvers._base import SolverResult, StopReason
@@ -165,6 +165,9 @@ def _newton_step(objective, theta, gradient, budget):
     n_products = max(int((budget - costs.cost(kind)) / _PER_PRODUCT), 1)
     working = in_dtype_of_data(objective)
     curvature = Curvature(working)
+    mean = curvature.mean.astype(np.float64)
+    if not are_near_zero(mean, curvature.variance, objective.penalty.l2):
+        working, curvature = objective, Curvature(objective)
     if budget < costs.cost(DIAGONAL):
         weight = objective.rows.class_weight * (1 - objective.rows.class_weight)
         variance = np.outer(weight, curvature.variance)

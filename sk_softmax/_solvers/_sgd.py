@@ -189,6 +189,10 @@ class _Epochs:
             learning_rate=self._base,
             metric=preconditioning.metric(self._batches.batch_size) if self._automatic else None,
         )
+        if self._automatic:
+            for A in (self.state.theta, self.state.average):
+                if A is not None:
+                    self.state.metric.settle(A)
         # State before the last epoch that was kept. That epoch's loss says how good it was.
         self._good, self._n_undone = self.state.copy(), 0
         self._reached = start_loss
@@ -223,10 +227,8 @@ class _Epochs:
         if not self._corrects:
             self._table = None
         elif self._table is None:
-            with checked():
-                theta = state.theta.T.astype(np.float64).ravel()
-                self._table = GradientTable.at(self._objective, theta)
-            if self._table is not None:  # an accident may have made a bad start look good
+            self._table = self._table_of_undone() or GradientTable(self._objective)
+            if self._table.value is not None:  # an accident may have made a bad start look good
                 bearable = max(bearable, self._table.value)
         metrics = self._pass()
         loss = metrics["loss"]
@@ -246,6 +248,14 @@ class _Epochs:
         self.best = min(self.best, loss)
         self._losses.append(loss)
         return metrics
+
+    def _table_of_undone(self):
+        """A full `GradientTable` if the last epoch was undone, perhaps for its noise."""
+        if not self._n_undone:
+            return None
+        with checked():
+            theta = self.state.theta.T.astype(np.float64).ravel()
+            return GradientTable.at(self._objective, theta)
 
     @property
     def has_given_rate(self):
@@ -284,7 +294,10 @@ class _Epochs:
         state = self.state
         order = state.random_state.permutation(self._objective.n_samples)
         with checked():
-            return self._descend(order, state.learning_rate * self._factor)
+            metrics = self._descend(order, state.learning_rate * self._factor)
+        if self._table is not None:
+            self._table.complete()
+        return metrics
 
     @property
     def _factor(self):
@@ -294,9 +307,11 @@ class _Epochs:
 
     @property
     def _corrects(self):
-        """Whether the next epoch's steps are short enough for a `GradientTable`."""
+        """Whether the next epoch's steps are short enough for a `GradientTable`, which fits."""
         rate = self.state.learning_rate * self._factor
-        return self._automatic and rate <= _CORRECTED * self._base
+        is_short = self._automatic and rate <= _CORRECTED * self._base
+        n_bytes = GradientTable.n_bytes(self._objective)
+        return is_short and n_bytes <= self._objective.rows.spare_bytes
 
     def _bearable_loss(self):
         """The training loss above which an automatic epoch is undone.

@@ -163,7 +163,8 @@ def go_on(options, objective, weight, model, stream):
             if stream.running is not None:
                 running = stream.running.joined_with(running)
     state = _continued(options, model, columns, stream)
-    if automatic and stream.running is not None:
+    knows_rows = stream.running is not None and stream.running.weight >= model.weight_seen
+    if automatic and knows_rows:
         with checked():
             state = _standardised(objective, weight, state, stream.running, running)
     noise = 0.0 if stream.state is None else stream.state.noise
@@ -364,6 +365,8 @@ def _standardised(objective, weight, state, before, now):
     lose: at a minimum, half the square of the change in the norm of their Hessian.
     """
     grows = now.variance > before.variance
+    if not grows.any():
+        return state
     share = np.divide(before.variance, now.variance, out=np.ones(len(grows)), where=grows) ** 0.5
     p = len(share)
 
@@ -376,8 +379,11 @@ def _standardised(objective, weight, state, before, now):
 
     other = replace(state.map(rescale), velocity=state.velocity)
     here, there = (objective.unpack(some.solution())[0] for some in (state, other))
-    of_classes = before.at_start(True).weight
-    lost = 0.5 * before.weight * (of_classes @ (here - there) ** 2 @ before.variance)
+    if before.scatter is not None:
+        squares = np.einsum("kj,kj->k", (here - there) @ before.scatter, here - there)
+    else:  # as much as if columns were collinear
+        squares = before.weight * np.square(np.abs(here - there) @ np.sqrt(before.variance))
+    lost = 0.5 * float(before.at_start(True).weight @ squares)
     here, there = (objective.loss(some.solution())[0] for some in (state, other))
     return other if weight * (here - there) > lost else state
 

@@ -21,6 +21,7 @@ def visit(table, objective, theta, size, seed):
         table.correct(G, m)
         gradients.append(G.as_array().T)
         sizes.append(m)
+    table.complete()
     return np.array(gradients), np.array(sizes)
 
 
@@ -43,13 +44,25 @@ def problem(request, make_objective):
 
 
 @pytest.mark.parametrize("size", [1, 16, 20, 80])
+def test_the_first_epoch_is_left_as_it_is(problem, size):
+    """Without a bias: the mean over the batches is the gradient itself."""
+    objective, gradient = problem
+    theta = theta_of(objective, 0)
+    G, m = visit(GradientTable(objective), objective, theta, size, seed=0)
+    np.testing.assert_allclose(np.average(G, axis=0, weights=m), gradient(theta), atol=1e-14)
+    assert size == 80 or np.std(G, axis=0).max() > 1e-3
+
+
+@pytest.mark.parametrize("size", [1, 16, 20, 80])
 def test_at_rest_every_batch_has_the_gradient_of_all_rows(problem, size):
-    """From the start, and after rows were visited elsewhere and came back."""
+    """Once all were visited there, or at once in a table made there."""
     objective, gradient = problem
     elsewhere, theta = theta_of(objective, 0), theta_of(objective, 1)
-    for table in (GradientTable.at(objective, t.ravel()) for t in (theta, elsewhere)):
-        for seed in range(2):
-            G, _ = visit(table, objective, theta, size, seed)
+    filled, moved = GradientTable(objective), GradientTable.at(objective, elsewhere.ravel())
+    for table in (filled, moved):
+        visit(table, objective, theta, size, seed=0)
+    for table in (filled, moved, GradientTable.at(objective, theta.ravel())):
+        G, _ = visit(table, objective, theta, size, seed=1)
         np.testing.assert_allclose(G, np.broadcast_to(gradient(theta), G.shape), atol=1e-13)
 
 
@@ -78,3 +91,8 @@ def test_the_penalty_is_left_to_the_step(make_objective):
         for lam in (0.0, 10.0)
     ]
     np.testing.assert_allclose(*sums, atol=1e-13)
+
+
+def test_its_memory_is_that_of_the_probabilities(make_objective):
+    objective = make_objective(*make_problem(0))
+    assert GradientTable.n_bytes(objective) == GradientTable(objective)._P.nbytes == 80 * 3 * 8
