@@ -360,7 +360,8 @@ def test_a_copy_predicts_the_same_and_goes_on_the_same(problem, through, how):
         np.testing.assert_array_equal(getattr(copied, method)(X), getattr(model, method)(X))
     assert copied.get_params() == model.get_params()
     assert type(copied.stop_reason_) is str
-    np.testing.assert_array_equal(copied.partial_fit(X, y).coef_, model.partial_fit(X, y).coef_)
+    coefs = [m.set_params(record_batches=None).partial_fit(X, y).coef_ for m in (copied, model)]
+    np.testing.assert_array_equal(*coefs)
 
 
 # What scikit-learn's linear classifiers have
