@@ -254,8 +254,7 @@ class _Epochs:
         if not self._n_undone:
             return None
         with checked():
-            theta = self.state.theta.T.astype(np.float64).ravel()
-            return GradientTable.at(self._objective, theta)
+            return GradientTable.at(self._objective, self.state.iterate())
 
     @property
     def has_given_rate(self):

@@ -45,10 +45,13 @@ class SGDState:
         """A copy to come back to; the order of the rows goes on."""
         return self.map(np.copy)
 
+    def iterate(self):
+        """theta, flat in the objective's layout and in float64."""
+        return self.theta.T.astype(np.float64).ravel()
+
     def solution(self):
-        """theta, or its average, flat in the objective's layout and in float64."""
-        theta = self.theta if self.average is None else self.average
-        return theta.T.astype(np.float64).ravel()
+        """The average of theta, if there is one, otherwise theta, as `iterate` has it."""
+        return self.iterate() if self.average is None else self.average.T.astype(float).ravel()
 
 
 @dataclass

@@ -282,7 +282,7 @@ class _Pass:
         By convexity the average then rises by no more than its share of that. It cannot be asked
         itself: it follows what earlier rows said, whatever these do.
         """
-        thetas = (state.theta.T.astype(np.float64).ravel() for state in (before, after))
+        thetas = (state.iterate() for state in (before, after))
         rise, error, gained = _change(self._working, *thetas)
         return rise > max(2 * error, LOST * gained) and rise > 1e-12
 
